@@ -1,0 +1,210 @@
+"""Everything that lkm raises.
+
+Each error says what was tried, on what, why it failed and, where that is known, what helps:
+``str(error)`` is one line of cause, ``error.remedy`` one clause of advice or empty.
+"""
+
+from __future__ import annotations
+
+import errno as errno_module
+import os
+
+
+class LkmError(Exception):
+    """The root of every error that lkm raises."""
+
+    remedy = ""
+
+
+class UsageError(LkmError):
+    """What was asked for contradicts itself or cannot be meant."""
+
+
+class BadNameError(LkmError):
+    """A text that cannot be a module's name or alias."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        self.text = text
+        self.problem = problem
+        super().__init__(f"bad name {text!r}: {problem}")
+
+
+class FormatError(LkmError):
+    """Bytes that are not what they claim to be.
+
+    *what* names the format, *offset* the byte where reading failed (None where no one place is to
+    blame), *path* the file, once it is known.
+    """
+
+    def __init__(
+        self, what: str, problem: str, *, offset: int | None = None, path: str | None = None
+    ) -> None:
+        self.what = what
+        self.problem = problem
+        self.offset = offset
+        self.path = path
+        place = "" if offset is None else f" (byte {offset})"
+        prefix = "" if path is None else f"{path}: "
+        super().__init__(f"{prefix}{what}: {problem}{place}")
+
+    def at(self, path: str) -> FormatError:
+        """Return the same error, naming the file that the bytes came from."""
+        error = FormatError(self.what, self.problem, offset=self.offset, path=path)
+        error.remedy = self.remedy
+        return error
+
+
+class FileError(LkmError):
+    """The file system refused. *errno* is its number, *operation* a verb ("read", "write")."""
+
+    def __init__(self, operation: str, path: str, errno: int, remedy: str = "") -> None:
+        self.operation = operation
+        self.path = path
+        self.errno = errno
+        self.remedy = remedy or _FILE_REMEDIES.get(errno, "")
+        super().__init__(f"cannot {operation} {path}: {os.strerror(errno)}")
+
+    @classmethod
+    def from_os(cls, operation: str, path: str, error: OSError) -> FileError:
+        """Return the error for what the operating system answered about *path*."""
+        return cls(operation, path, error.errno or errno_module.EIO)
+
+
+_FILE_REMEDIES = {
+    errno_module.EACCES: "the file's permissions do not allow it to this user",
+    errno_module.ENOSPC: "free some space on that file system",
+    errno_module.EROFS: "the file system is mounted read-only; choose another folder",
+}
+
+
+class MissingLibraryError(LkmError):
+    """A Python library that this needs is not installed."""
+
+    def __init__(self, library: str, purpose: str) -> None:
+        self.library = library
+        self.remedy = f"pip install {library}"
+        super().__init__(f"{purpose} needs the Python library {library}")
+
+
+class NoTreeError(LkmError):
+    """There is no modules directory where one was looked for."""
+
+    def __init__(self, directory: str, problem: str, remedy: str = "") -> None:
+        self.directory = directory
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{directory}: {problem}")
+
+
+class NoSuchModuleError(LkmError):
+    """No module, built-in, alias or command of that name is known."""
+
+    def __init__(self, name: str, where: str, remedy: str = "") -> None:
+        self.name = name
+        self.where = where
+        self.remedy = remedy
+        super().__init__(f"Module {name} not found in directory {where}")
+
+
+class CycleError(LkmError):
+    """Modules that depend on each other, so that none can be loaded first.
+
+    Each of *cycles* is a chain of module names, in the order in which each needs the next; the
+    last needs the first again.
+    """
+
+    def __init__(self, cycles: tuple[tuple[str, ...], ...]) -> None:
+        self.cycles = cycles
+        first = " -> ".join((*cycles[0], cycles[0][0])) if cycles else ""
+        super().__init__(f"modules depend on each other: {first}")
+
+
+class CommandFailedError(LkmError):
+    """An install or remove command that modprobe.d asked for ended badly."""
+
+    def __init__(self, kind: str, command: str, module: str, status: int) -> None:
+        self.kind = kind
+        self.command = command
+        self.module = module
+        self.status = status
+        super().__init__(
+            f"Error running {kind} command '{command}' for module {module}: retcode {status}"
+        )
+
+
+class KernelError(LkmError):
+    """A kernel refused.
+
+    *operation* is ``insert``, ``remove`` or what else was asked; *subject* the module; *errno* the
+    kernel's answer; *log* the lines that it logged meanwhile, without time stamps. ``means`` says
+    in words what this errno stands for in this operation: ``strerror`` for "already loaded" is
+    "File exists".
+    """
+
+    means = ""
+
+    def __init__(
+        self,
+        operation: str,
+        subject: str,
+        errno: int,
+        *,
+        log: tuple[str, ...] = (),
+        remedy: str = "",
+    ) -> None:
+        self.operation = operation
+        self.subject = subject
+        self.errno = errno
+        self.log = log
+        if remedy:
+            self.remedy = remedy
+        super().__init__(f"cannot {operation} {subject}: {self.means or os.strerror(errno)}")
+
+
+class AlreadyLoadedError(KernelError):
+    """insert, EEXIST: a module of that name is loaded."""
+
+    means = "a module of that name is loaded already"
+
+
+class UnknownSymbolError(KernelError):
+    """insert, ENOENT: nobody exports a symbol that the module needs."""
+
+    means = "it needs symbols that neither the kernel nor a loaded module exports"
+    remedy = "load its dependencies first, as modprobe does"
+
+
+class BadModuleFormatError(KernelError):
+    """insert, ENOEXEC: not a module for this kernel."""
+
+    means = "not a module for this kernel"
+    remedy = "take the module file built for exactly this kernel"
+
+
+class NotLoadedError(KernelError):
+    """remove, ENOENT: no such module is loaded."""
+
+    means = "it is not loaded"
+
+
+class InUseError(KernelError):
+    """remove, EAGAIN: other modules, or something else, hold it."""
+
+    means = "it is in use"
+
+
+class NotPermittedError(KernelError):
+    """insert or remove, EPERM."""
+
+    means = "the kernel does not permit it"
+    remedy = (
+        "changing the running kernel needs root (CAP_SYS_MODULE); reading needs no root, and "
+        "`--on sandbox` needs none at all"
+    )
+
+
+class NoModuleSupportError(KernelError):
+    """Any operation on a kernel that has no support for loadable modules."""
+
+    means = "this kernel has no support for loadable modules"
+    remedy = "use `--on sandbox`: a kernel in a file, which needs no root"
