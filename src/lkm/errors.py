@@ -107,7 +107,7 @@ class NoSuchModuleError(LkmError):
 
 
 class CycleError(LkmError):
-    """Modules that depend on each other, so that none can be loaded first.
+    """Modules that depend on each other, so that none of them can be loaded first.
 
     Each of *cycles* is a chain of module names, in the order in which each needs the next; the
     last needs the first again.
@@ -115,8 +115,8 @@ class CycleError(LkmError):
 
     def __init__(self, cycles: tuple[tuple[str, ...], ...]) -> None:
         self.cycles = cycles
-        first = " -> ".join((*cycles[0], cycles[0][0])) if cycles else ""
-        super().__init__(f"modules depend on each other: {first}")
+        count = len({name for cycle in cycles for name in cycle})
+        super().__init__(f"Found {count} modules in dependency cycles!")
 
 
 class CommandFailedError(LkmError):
@@ -208,3 +208,23 @@ class NoModuleSupportError(KernelError):
 
     means = "this kernel has no support for loadable modules"
     remedy = "use `--on sandbox`: a kernel in a file, which needs no root"
+
+
+class NotBootedError(LkmError):
+    """The sandbox kernel was never booted, so there is no kernel to ask or to change."""
+
+    remedy = "boot it: lkm sandbox boot --release RELEASE --root DIR"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"no sandbox kernel is booted (its state would be in {path})")
+
+
+class StateFileError(LkmError):
+    """The file that should hold the sandbox's state is something else; it is left as it is."""
+
+    def __init__(self, path: str, problem: str, remedy: str = "") -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy or "name another file in LKM_STATE, or move this one away"
+        super().__init__(f"{path}: {problem}")

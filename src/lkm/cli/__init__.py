@@ -1,0 +1,1 @@
+"""Arguments, exit status, and one module per command. No logic."""

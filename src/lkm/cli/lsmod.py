@@ -1,0 +1,36 @@
+"""lkm lsmod: list the loaded modules."""
+
+from __future__ import annotations
+
+from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.target import open_kernel
+from lkm.report.text import lsmod_table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lkm.cli.console import Console
+    from lkm.cli.options import Parsed
+
+COMMAND = Command(
+    "lsmod",
+    "lsmod [OPTION...]",
+    "List the loaded modules: name, size in bytes, how many use it, and which modules do.",
+    (SYSLOG, VERBOSE, ON, JSON, VERSION, HELP),
+)
+
+
+def run(parsed: Parsed, console: Console) -> int:
+    """Print the table, newest module first; return 0, or 1 where it cannot be had."""
+    if parsed.arguments:
+        console.error("too many arguments provided.")
+        return 1
+    kernel = open_kernel(parsed.last("on"))
+    modules = kernel.modules()
+    if parsed.has("json"):
+        from lkm.report.documents.loaded import lsmod_document  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+
+        write(lsmod_document(kernel, modules), console.out)
+    else:
+        console.out.write(lsmod_table(modules))
+    return 0

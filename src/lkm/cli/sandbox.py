@@ -1,0 +1,145 @@
+"""A kernel in a file: what its module loader does is what the real one does, but no code runs.
+
+Boot it on any kernel's modules (`lkm sandbox boot --release R --root DIR`), then use the other
+commands with `--on sandbox`: modprobe, insmod, rmmod, lsmod. It needs no root. It obeys the
+modprobe.d of its own root and the command line given with --append, never this machine's.
+LKM_STATE names its file; without that it lies in the XDG state folder.
+Exit status: 0, or 1 where no such file is in it (cat).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from lkm._text import decode, printable
+from lkm.cli.console import Console
+from lkm.errors import FileError, UsageError
+from lkm.kernel.sandbox import Sandbox, Status
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, text: str) -> argparse.ArgumentParser:
+        made = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        made.add_argument("--json", action="store_true", help="print one JSON document instead")
+        return made
+
+    boot = action("boot", "boot a kernel; what was loaded before is gone")
+    boot.add_argument(
+        "--release",
+        metavar="R",
+        help="which of the root's kernels; may be left out where there is but one",
+    )
+    boot.add_argument("--root", default="/", metavar="DIR", help="the file system root it lies in")
+    boot.add_argument(
+        "--symvers", default="", metavar="FILE", help="a Module.symvers with the kernel's exports"
+    )
+    boot.add_argument("--append", default="", metavar="ARGS", help="the kernel's command line")
+    action("reset", "forget the kernel")
+    action("status", "tell which kernel it is and what is known of it")
+    cat = action("cat", "print a file of its /proc or /sys, or a folder's entries")
+    cat.add_argument("path", metavar="PATH", help="such as /proc/modules or /sys/module/fat/refcnt")
+    action("log", "print what the kernel has logged, oldest line first")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Do what the action says."""
+    sandbox = Sandbox()
+    status: int = _ACTIONS[args.action](sandbox, args, console)
+    return status
+
+
+def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
+    release = args.release or _only_release(args.root)
+    status = sandbox.boot(release, args.root, command_line=args.append, symvers=args.symvers)
+    _show(status, args, console)
+    return 0
+
+
+def _only_release(root: str) -> str:
+    from lkm.tree.installed import installed_kernels  # noqa: PLC0415  # only without --release
+
+    releases = [kernel.release for kernel in installed_kernels(root)]
+    if len(releases) == 1:
+        return releases[0]
+    running = os.uname().release
+    if running in releases and root == "/":
+        return running
+    found = ", ".join(releases) or "none"
+    raise UsageError(f"--release is needed: the kernels under {root} are {found}")
+
+
+def _reset(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
+    sandbox.reset()
+    if args.json:
+        from lkm.report.documents.sandbox import sandbox_reset_document  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+
+        write(sandbox_reset_document(), console.out)
+    return 0
+
+
+def _status(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
+    _show(sandbox.status(), args, console)
+    return 0
+
+
+def _show(status: Status, args: argparse.Namespace, console: Console) -> None:
+    if args.json:
+        from lkm.report.documents.sandbox import sandbox_document  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+
+        write(sandbox_document(status), console.out)
+        return
+    if status.assumed:
+        exports = f"{status.exports}, assumed: what the tree's modules need and none offers"
+    else:
+        exports = f"{status.exports}, from {status.exports_source}"
+    rows = (
+        ("release", status.release),
+        ("root", status.root),
+        ("modules", status.directory),
+        ("command line", status.command_line or "none"),
+        ("vermagic", f"{status.vermagic} (that of most of its modules)"),
+        ("exports", exports),
+        ("loaded", f"{status.loaded} modules"),
+        ("tainted", f"{status.tainted} ({status.taints})" if status.tainted else "no"),
+        ("state file", status.path),
+    )
+    for name, value in rows:
+        console.out.write(f"{name + ':':<14}{printable(value)}\n")
+
+
+def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
+    try:
+        data = sandbox.read(args.path)
+    except FileError as error:
+        console.complain(error)
+        return 1
+    if args.json:
+        from lkm.report.documents.sandbox import sandbox_file_document  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+
+        write(sandbox_file_document(args.path, data), console.out)
+    else:
+        console.out.write(decode(data))
+    return 0
+
+
+def _log(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
+    lines = sandbox.log()
+    if args.json:
+        from lkm.report.documents.sandbox import sandbox_log_document  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+
+        write(sandbox_log_document(lines), console.out)
+        return 0
+    for line in lines:
+        console.out.write(printable(line.text) + "\n")
+    return 0
+
+
+_ACTIONS = {"boot": _boot, "reset": _reset, "status": _status, "cat": _cat, "log": _log}

@@ -1,0 +1,1 @@
+"""modprobe.d, depmod.d and the kernel command line, with file and line of every directive."""

@@ -1,0 +1,45 @@
+"""Read ELF notes.
+
+    note    u32 name size (NUL included), u32 description size, u32 type,
+            name, zeros up to a multiple of 4, description, zeros up to a multiple of 4
+
+Source: System V ABI, chapter 5, "Note Section"; elf(5).
+"""
+
+from __future__ import annotations
+
+from lkm import _text
+from lkm._cursor import Cursor
+from lkm._value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Literal
+
+
+class Note(Value):
+    """One note: who defined it (*name*), what it is to them (*type*), and its bytes."""
+
+    __slots__ = ("name", "type", "description")
+
+    def __init__(self, name: str, type: int, description: bytes) -> None:  # noqa: A002  # ELF's word
+        self.name: Final = name
+        self.type: Final = type
+        self.description: Final = description
+
+
+def parse_notes(data: bytes, order: Literal["<", ">"]) -> tuple[Note, ...]:
+    """Return the notes in *data*, the contents of a note section, in file order.
+
+    The zeros after the last note may be missing. Raises ``FormatError`` where a note is cut off.
+    """
+    cursor = Cursor(data, order=order, what="ELF notes")
+    notes = []
+    while cursor.offset < cursor.end:
+        name_size, size, kind = cursor.u32(), cursor.u32(), cursor.u32()
+        name = cursor.take(name_size)
+        cursor.take(min(-name_size % 4, cursor.end - cursor.offset))
+        description = cursor.take(size)
+        cursor.take(min(-size % 4, cursor.end - cursor.offset))
+        notes.append(Note(_text.decode(name.rstrip(b"\0")), kind, description))
+    return tuple(notes)

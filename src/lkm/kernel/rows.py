@@ -1,0 +1,287 @@
+"""The sandbox kernel's state as rows: what its tables hold, as values and back."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+
+from lkm._text import encode
+from lkm.kernel.booting import BootFacts
+from lkm.kernel.loaded import LoadedModule
+from lkm.kernel.sandbox_files import ShownModule
+from lkm.kernel.store import as_number, as_text
+from lkm.loader.facts import KernelFacts, KernelSymbol
+from lkm.loader.findings import LogLine
+from lkm.loader.layout import PAGE, Layout
+from lkm.loader.taint import Taint, letters
+from lkm.module.symbols import Export
+from lkm.names import ModuleName
+
+MODULES_START = 0xFFFF_FFFF_C020_1000
+"""Where the first module lands on an x86-64 kernel without address randomisation."""
+
+_MODULES_SIZE = 0xFFFF_FFFF_FF00_0000 - MODULES_START
+
+Allocation = tuple[str, int, int]
+"""An area's kind, its address, and its size in bytes."""
+
+
+def read_values(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return all of the kernel's values."""
+    found = connection.execute("SELECT key, value FROM kernel")
+    return {str(key): as_text(value) for key, value in found}
+
+
+def write_values(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Set the kernel's values of those keys."""
+    pairs = [(key, encode(value)) for key, value in values.items()]
+    connection.executemany("INSERT OR REPLACE INTO kernel VALUES (?, ?)", pairs)
+
+
+def count(connection: sqlite3.Connection, table: str) -> int:
+    """Return the number of rows in *table*."""
+    (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return as_number(rows)
+
+
+def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
+    """Write what the kernel exports, and which built-ins have a folder in ``/sys/module``."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?)",
+        [
+            (encode(symbol.name), symbol.crc, symbol.gpl_only, encode(symbol.namespace))
+            for symbol in facts.symbols
+        ],
+    )
+    names = [(encode(name),) for name in sorted(facts.sysfs_names)]
+    connection.executemany("INSERT INTO sysfs_name VALUES (?)", names)
+
+
+def read_log(connection: sqlite3.Connection) -> tuple[LogLine, ...]:
+    """Return the kernel's log, oldest line first."""
+    found = connection.execute("SELECT level, text FROM log ORDER BY number")
+    return tuple([LogLine(as_number(level), as_text(line)) for level, line in found])
+
+
+def write_log(connection: sqlite3.Connection, lines: Sequence[LogLine]) -> None:
+    """Add *lines* to the kernel's log."""
+    pairs = [(line.level, encode(line.text)) for line in lines]
+    connection.executemany("INSERT INTO log (level, text) VALUES (?, ?)", pairs)
+
+
+_MODULE = (
+    "SELECT number, name, size, state, address, taints, permanent, version, srcversion FROM module "
+)
+_USERS = "SELECT use.owner, module.name FROM use JOIN module ON module.number = use.user "
+
+
+def read_modules(connection: sqlite3.Connection) -> tuple[ShownModule, ...]:
+    """Return the loaded modules, newest first."""
+    holders: dict[int, list[ModuleName]] = {}
+    for owner, user in connection.execute(_USERS + "ORDER BY use.number DESC"):
+        holders.setdefault(as_number(owner), []).append(ModuleName(as_text(user)))
+    found = connection.execute(_MODULE + "ORDER BY number DESC")
+    return tuple([_shown(row, tuple(holders.get(row[0], ()))) for row in found])
+
+
+def find_module(connection: sqlite3.Connection, name: str) -> ShownModule | None:
+    """Return the loaded module of that name, None if there is none."""
+    row = connection.execute(_MODULE + "WHERE name = ?", (encode(name),)).fetchone()
+    if row is None:
+        return None
+    users = connection.execute(_USERS + "WHERE use.owner = ? ORDER BY use.number DESC", row[:1])
+    return _shown(row, tuple([ModuleName(as_text(user)) for _owner, user in users]))
+
+
+def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...]) -> ShownModule:
+    _number, name, size, state, address, taints, permanent, version, srcversion = row
+    loaded = LoadedModule(
+        name=ModuleName(as_text(name)),
+        size=as_number(size),
+        refcnt=len(holders),
+        holders=holders,
+        state=str(state),
+        address=None if address is None else as_number(address) + MODULES_START,
+        taints=letters(as_number(taints)),
+        permanent=bool(permanent),
+    )
+    return ShownModule(
+        loaded,
+        None if version is None else as_text(version),
+        None if srcversion is None else as_text(srcversion),
+    )
+
+
+def insert_module(  # noqa: PLR0913  # everything that a row and those that refer to it hold
+    connection: sqlite3.Connection,
+    shown: ShownModule,
+    *,
+    taints: Taint,
+    areas: Sequence[Allocation],
+    exports: Sequence[Export],
+    owners: Sequence[str],
+    path: str,
+    params: str,
+) -> None:
+    """Write a module down, with its memory, its exports, and a reference on each of *owners*."""
+    loaded = shown.loaded
+    added = connection.execute(
+        "INSERT INTO module (name, size, state, address, taints, permanent, version, srcversion, "
+        "path, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            encode(loaded.name),
+            loaded.size,
+            loaded.state,
+            None if loaded.address is None else loaded.address - MODULES_START,
+            int(taints),
+            loaded.permanent,
+            None if shown.version is None else encode(shown.version),
+            None if shown.srcversion is None else encode(shown.srcversion),
+            encode(path),
+            encode(params),
+        ),
+    )
+    number = added.lastrowid
+    connection.executemany(
+        "INSERT INTO area VALUES (?, ?, ?)",
+        [(start - MODULES_START, size, number) for _kind, start, size in areas],
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO export VALUES (?, ?, ?, ?, ?)",
+        [
+            (
+                encode(export.name),
+                number,
+                None if export.crc is None else export.crc & 0xFFFF_FFFF,
+                export.gpl_only,
+                encode(export.namespace),
+            )
+            for export in exports
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO use (user, owner) SELECT ?, number FROM module WHERE name = ?",
+        [(number, encode(owner)) for owner in owners],
+    )
+
+
+def delete_module(connection: sqlite3.Connection, name: str) -> None:
+    """Delete a module that nothing uses, with its memory, exports and references."""
+    (number,) = connection.execute(
+        "SELECT number FROM module WHERE name = ?", (encode(name),)
+    ).fetchone()
+    for statement in (
+        "DELETE FROM area WHERE module = ?",
+        "DELETE FROM export WHERE module = ?",
+        "DELETE FROM use WHERE user = ?",
+        "DELETE FROM module WHERE number = ?",
+    ):
+        connection.execute(statement, (number,))
+
+
+def allocate(connection: sqlite3.Connection, wanted: Layout) -> tuple[Allocation, ...] | None:
+    """Return a place for each area that stays after init, None where one does not fit.
+
+    The lowest gap that is large enough, with one page free behind each area.
+    """
+    found = connection.execute("SELECT start, size FROM area ORDER BY start")
+    taken = [(as_number(start), as_number(size)) for start, size in found]
+    placed: list[Allocation] = []
+    for area in wanted.areas:
+        if area.init:
+            continue
+        start = 0
+        for other, size in sorted(taken):
+            if other - start >= area.size + PAGE:
+                break
+            start = max(start, other + size + PAGE)
+        if start + area.size + PAGE > _MODULES_SIZE:
+            return None
+        taken.append((start, area.size))
+        placed.append((area.kind, start + MODULES_START, area.size))
+    return tuple(placed)
+
+
+def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
+    """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
+    values = read_values(connection)
+    words = values["command_line"].split()
+    loaded = connection.execute("SELECT name, state FROM module")
+    sysfs_names = connection.execute("SELECT name FROM sysfs_name")
+    return KernelFacts(
+        release=values["release"],
+        machine=int(values["machine"]),
+        is_64bit=values["is_64bit"] == "1",
+        order=values["order"],
+        vermagic=values["vermagic"] or None,
+        modversions=values["modversions"] == "1",
+        retpoline=values["retpoline"] == "1",
+        symbols=_Symbols(connection),
+        loaded={as_text(name): str(state) for name, state in loaded},
+        sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
+        blacklist=_blacklist(words),
+        modules_disabled="nomodule" in words,
+        signatures_enforced=_enforces_signatures(words),
+        tainted=Taint(int(values["tainted"])),
+    )
+
+
+class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
+    """What the kernel and its modules export, in the kernel's order of search.
+
+    The kernel first, then modules, newest first; looked up name by name, inside the transaction
+    that *connection* is in.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __getitem__(self, name: str) -> tuple[KernelSymbol, ...]:
+        key = (encode(name),)
+        found = [
+            KernelSymbol(name=name, crc=crc, gpl_only=bool(gpl_only), namespace=as_text(namespace))
+            for crc, gpl_only, namespace in self._connection.execute(
+                "SELECT crc, gpl_only, namespace FROM symbol WHERE name = ?", key
+            )
+        ]
+        found += [
+            KernelSymbol(
+                name=name,
+                crc=crc,
+                gpl_only=bool(gpl_only),
+                namespace=as_text(namespace),
+                owner=as_text(owner),
+                owner_taints=Taint(as_number(taints)),
+                owner_state=str(state),
+            )
+            for crc, gpl_only, namespace, owner, taints, state in self._connection.execute(
+                "SELECT crc, gpl_only, namespace, module.name, taints, state FROM export "
+                "JOIN module ON module.number = export.module WHERE export.name = ? "
+                "ORDER BY module.number DESC",
+                key,
+            )
+        ]
+        if not found:
+            raise KeyError(name)
+        return tuple(found)
+
+    def __iter__(self) -> Iterator[str]:
+        found = self._connection.execute("SELECT name FROM symbol UNION SELECT name FROM export")
+        return iter([as_text(name) for (name,) in found])
+
+    def __len__(self) -> int:
+        return sum(1 for _name in self)
+
+
+def _blacklist(words: Sequence[str]) -> frozenset[str]:
+    """Return the names of ``module_blacklist=``; of several the last counts, as in the kernel."""
+    key = "module_blacklist="
+    texts = [word.removeprefix(key) for word in words if word.startswith(key)]
+    return frozenset(filter(None, texts[-1].split(","))) if texts else frozenset()
+
+
+def _enforces_signatures(words: Sequence[str]) -> bool:
+    given = [word.partition("=") for word in words if word.startswith("module.sig_enforce")]
+    return any(
+        key == "module.sig_enforce" and text[:1] in {"", "1", "y", "Y"} for key, _, text in given
+    )

@@ -1,0 +1,323 @@
+"""The sandbox: a kernel in a file, which re-enacts what a real kernel's module loader does.
+
+It reads real module files, goes through the loader's checks (``lkm.loader``), lays the module out,
+counts references, taints, logs, and refuses with the errno and the log lines of the real kernel.
+No module code runs, so what a module's init function would log or refuse does not happen. Nor do
+capabilities or lockdown stand in the way: whoever may write the file is its root.
+
+Memory is given out from ``MODULES_START`` on, the lowest gap that is large enough, and one page
+stays free behind each area, as vmalloc has it. The real kernel gives an area back later than this.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from dataclasses import dataclass
+
+from lkm._text import encode
+from lkm.errors import FileError, KernelError
+from lkm.kernel import rows
+from lkm.kernel.booting import BootFacts, boot_facts
+from lkm.kernel.loaded import LIVE, LoadedModule
+from lkm.kernel.protocol import FORCE
+from lkm.kernel.refusals import refusal
+from lkm.kernel.sandbox_files import Folder, ShownModule, find_entry, kernel_files
+from lkm.kernel.store import Store, state_path
+from lkm.loader.checks import Verdict, examine
+from lkm.loader.facts import KernelFacts
+from lkm.loader.findings import LogLine
+from lkm.loader.layout import layout
+from lkm.loader.taint import Taint, ends_lock_debugging, letters
+from lkm.module.file import ModuleImage
+from lkm.names import ModuleName
+from lkm.tree.installed import tree_directory
+
+_NAME_BYTES = 56  # MODULE_NAME_LEN on 64 bit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What the sandbox kernel is.
+
+    *path* is the state file. *root* and *directory* are where its tree lies. *exports* counts the
+    symbols its kernel exports, which come from *exports_source* (a path), or, where that is empty,
+    are assumed: what the tree's modules need and none exports. *vermagic* is the most common of
+    the tree's modules, empty where none states one. *tainted* is the number in
+    ``/proc/sys/kernel/tainted``, *taints* its letters.
+    """
+
+    path: str
+    release: str
+    root: str
+    directory: str
+    command_line: str
+    vermagic: str
+    exports: int
+    exports_source: str
+    tree_modules: int
+    unreadable: int
+    tainted: int
+    taints: str
+    loaded: int
+
+    @property
+    def assumed(self) -> bool:
+        """Tell whether the kernel's exports are assumed, not read from anywhere."""
+        return not self.exports_source
+
+
+class Sandbox:
+    """The sandbox kernel in the state file at *path* (None: ``state_path()``).
+
+    Every method but ``boot`` and ``reset`` raises ``NotBootedError`` where none is booted, and
+    ``StateFileError`` where the file is not a sandbox's. It is a context manager, closing the file
+    at its end.
+    """
+
+    name = "sandbox"
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = state_path() if path is None else path
+        self._store = Store(self.path)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the state file; the next question opens it again."""
+        self._store.close()
+
+    def boot(
+        self,
+        release: str,
+        root: str = "/",
+        *,
+        directory: str = "",
+        command_line: str = "",
+        symvers: str = "",
+    ) -> Status:
+        """Boot the kernel *release* of *root*; one that was there before is gone.
+
+        *directory* is its tree, by default found under *root*. *symvers* names a Module.symvers
+        to take the kernel's exports from. Raises ``NoTreeError`` and what reading the tree raises,
+        and leaves the old kernel then.
+        """
+        root = os.path.abspath(root)
+        directory = os.path.abspath(directory or tree_directory(root, release))
+        facts = boot_facts(root, release, directory, symvers)
+        with self._store.starting() as connection:
+            rows.write_boot(connection, facts)
+            rows.write_values(
+                connection,
+                {
+                    "release": release,
+                    "root": root,
+                    "directory": directory,
+                    "command_line": command_line,
+                    **_facts_as_text(facts),
+                },
+            )
+        return self.status()
+
+    def reset(self) -> None:
+        """Forget the kernel: afterwards none is booted."""
+        if self._store.exists():
+            with self._store.starting():
+                pass
+
+    def status(self) -> Status:
+        """Return what kernel this is."""
+        with self._store.reading() as connection:
+            values = rows.read_values(connection)
+            tainted = int(values["tainted"])
+            return Status(
+                path=self.path,
+                release=values["release"],
+                root=values["root"],
+                directory=values["directory"],
+                command_line=values["command_line"],
+                vermagic=values["vermagic"],
+                exports=rows.count(connection, "symbol"),
+                exports_source=values["exports_source"],
+                tree_modules=int(values["tree_modules"]),
+                unreadable=int(values["unreadable"]),
+                tainted=tainted,
+                taints=letters(tainted),
+                loaded=rows.count(connection, "module"),
+            )
+
+    def release(self) -> str:
+        """See Kernel."""
+        return self._value("release")
+
+    def command_line(self) -> str:
+        """See Kernel."""
+        return self._value("command_line")
+
+    def modules(self) -> tuple[LoadedModule, ...]:
+        """See Kernel."""
+        with self._store.reading() as connection:
+            return tuple([shown.loaded for shown in rows.read_modules(connection)])
+
+    def find(self, name: ModuleName) -> LoadedModule | None:
+        """See Kernel."""
+        with self._store.reading() as connection:
+            found = rows.find_module(connection, name)
+        return None if found is None else found.loaded
+
+    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
+        """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""
+        with self._store.changing() as connection:
+            kernel = rows.kernel_facts(connection)
+            verdict = examine(image, kernel, flags=flags)
+            answer = verdict.errno
+            if not answer:
+                answer = _place(connection, image, params, verdict, kernel)
+            rows.write_log(connection, verdict.log)
+            rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
+        if answer:
+            raise _refused(image, verdict, answer)
+
+    def remove(self, name: ModuleName, *, flags: int = 0) -> None:
+        """See Kernel. *name* must be the kernel's spelling, byte for byte."""
+        log: list[LogLine] = []
+        with self._store.changing() as connection:
+            kernel = rows.kernel_facts(connection)
+            if kernel.modules_disabled:
+                raise _disabled("remove", name)
+            module = _removable(connection, name)
+            if module.permanent:
+                if not flags & FORCE:
+                    remedy = "it has no exit function; only force removes it"
+                    raise refusal("remove", name, errno.EBUSY, remedy=remedy)
+                if ends_lock_debugging(Taint.FORCED_REMOVAL, kernel.tainted):
+                    log.append(LogLine(4, "Disabling lock debugging due to kernel taint"))
+                tainted = kernel.tainted | Taint.FORCED_REMOVAL
+                rows.write_values(connection, {"tainted": str(int(tainted))})
+            rows.delete_module(connection, name)
+            rows.write_log(connection, log)
+
+    def log(self) -> tuple[LogLine, ...]:
+        """Return what its kernel has logged since it was booted, oldest first."""
+        with self._store.reading() as connection:
+            return rows.read_log(connection)
+
+    def read(self, path: str) -> bytes:
+        """Return the contents of *path*, a file under its ``/proc`` or ``/sys``.
+
+        A folder gives its entries, one a line. Raises ``FileError`` (ENOENT) for what is not there.
+        """
+        entry = find_entry(self._files(), path)
+        if isinstance(entry, bytes):
+            return entry
+        return encode("".join([f"{name}\n" for name in sorted(entry)]))
+
+    def listing(self, path: str) -> tuple[str, ...]:
+        """Return the sorted entries of the folder at *path*. Raises ``FileError``."""
+        entry = find_entry(self._files(), path)
+        if isinstance(entry, bytes):
+            raise FileError("list", path, errno.ENOTDIR)
+        return tuple(sorted(entry))
+
+    def _files(self) -> Folder:
+        with self._store.reading() as connection:
+            values = rows.read_values(connection)
+            kernel = rows.kernel_facts(connection)
+            return kernel_files(
+                release=values["release"],
+                command_line=values["command_line"],
+                tainted=int(kernel.tainted),
+                modules_disabled=kernel.modules_disabled,
+                modules=rows.read_modules(connection),
+                builtin_folders=sorted(kernel.sysfs_names),
+            )
+
+    def _value(self, key: str) -> str:
+        with self._store.reading() as connection:
+            return rows.read_values(connection)[key]
+
+
+def _facts_as_text(facts: BootFacts) -> dict[str, str]:
+    return {
+        "vermagic": facts.vermagic,
+        "machine": str(facts.machine),
+        "is_64bit": str(int(facts.is_64bit)),
+        "order": facts.order,
+        "modversions": str(int(facts.modversions)),
+        "retpoline": str(int(facts.retpoline)),
+        "exports_source": facts.exports_source,
+        "tree_modules": str(facts.modules),
+        "unreadable": str(facts.unreadable),
+        "tainted": "0",
+    }
+
+
+def _place(
+    connection: sqlite3.Connection,
+    image: ModuleImage,
+    params: str,
+    verdict: Verdict,
+    kernel: KernelFacts,
+) -> int:
+    """Lay the module out and write it down; return 0, or ENOMEM where it does not fit."""
+    module = verdict.module
+    assert module is not None  # the checks let it through
+    laid_out = layout(module, kernel.version)
+    areas = rows.allocate(connection, laid_out)
+    if areas is None:
+        return errno.ENOMEM
+    loaded = LoadedModule(
+        name=ModuleName(module.name),
+        size=laid_out.size,
+        state=LIVE,
+        address=next((start for kind, start, _size in areas if kind in {"core", "text"}), None),
+        taints=letters(verdict.taints),
+        permanent=module.permanent,
+    )
+    shown = ShownModule(loaded, module.modinfo.get("version"), module.modinfo.get("srcversion"))
+    rows.insert_module(
+        connection,
+        shown,
+        taints=verdict.taints,
+        areas=areas,
+        exports=module.exports,
+        owners=verdict.owners,
+        path=image.path,
+        params=params,
+    )
+    return 0
+
+
+def _removable(connection: sqlite3.Connection, name: ModuleName) -> LoadedModule:
+    """Return the module, which nothing holds. Raises what delete_module answers."""
+    known = 0 < len(encode(name)) < _NAME_BYTES
+    found = rows.find_module(connection, name) if known else None
+    if found is None:
+        raise refusal("remove", name, errno.ENOENT)
+    module = found.loaded
+    if module.holders:
+        remedy = f"remove its users first: {' '.join(module.holders)}"
+        raise refusal("remove", name, errno.EAGAIN, remedy=remedy)
+    if module.state != LIVE:
+        raise refusal("remove", name, errno.EBUSY)
+    return module
+
+
+def _refused(image: ModuleImage, verdict: Verdict, answer: int) -> KernelError:
+    log = tuple([line.text for line in verdict.log])
+    finding = verdict.refusal
+    remedy = finding.remedy if finding is not None else ""
+    if answer == errno.EPERM and not remedy:
+        remedy = "the sandbox's own command line forbids it"
+    name = verdict.module.name if verdict.module is not None else image.name
+    return refusal("insert", name, answer, log=log, remedy=remedy)
+
+
+def _disabled(operation: str, name: str) -> KernelError:
+    remedy = "the sandbox was booted with nomodule: boot it without"
+    return refusal(operation, name, errno.EPERM, remedy=remedy)

@@ -1,0 +1,225 @@
+"""The file that the sandbox kernel's state is kept in: an SQLite database.
+
+Names and other texts are stored as bytes: nobody promised that a module's name is UTF-8. Addresses
+are stored from the start of the modules' area, since SQLite's integers are signed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import quote
+
+from lkm._text import decode
+from lkm.errors import FileError, NotBootedError, StateFileError
+
+FORMAT = 1
+"""The version of the tables below; a file of a higher one is refused."""
+
+_APPLICATION = 0x6C6B6D53  # "lkmS"
+_BUSY_TIMEOUT_S = 20.0
+_HEADER = b"SQLite format 3\0"
+
+_TABLES = """
+CREATE TABLE kernel (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE symbol (
+    name BLOB PRIMARY KEY, crc INTEGER, gpl_only INTEGER NOT NULL, namespace BLOB NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sysfs_name (name BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE module (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,
+    state TEXT NOT NULL, address INTEGER, taints INTEGER NOT NULL, permanent INTEGER NOT NULL,
+    version BLOB, srcversion BLOB, path BLOB NOT NULL, params BLOB NOT NULL
+);
+CREATE TABLE area (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
+CREATE TABLE export (
+    name BLOB NOT NULL, module INTEGER NOT NULL, crc INTEGER, gpl_only INTEGER NOT NULL,
+    namespace BLOB NOT NULL, PRIMARY KEY (name, module)
+) WITHOUT ROWID;
+CREATE TABLE use (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL, owner INTEGER NOT NULL,
+    UNIQUE (user, owner)
+);
+CREATE INDEX use_owner ON use (owner);
+CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, text BLOB);
+"""
+_TABLE_NAMES = ("kernel", "symbol", "sysfs_name", "module", "area", "export", "use", "log")
+
+
+def state_path(environment: Mapping[str, str] | None = None) -> str:
+    """Return where the sandbox keeps its state: LKM_STATE, else in the XDG state folder."""
+    environment = os.environ if environment is None else environment
+    named = environment.get("LKM_STATE", "")
+    if named:
+        return named
+    folder = environment.get("XDG_STATE_HOME", "")
+    if not folder.startswith("/"):  # the XDG specification: relative ones are to be ignored
+        folder = os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(folder, "lkm", "sandbox.sqlite")
+
+
+class Store:
+    """The open state file at *path*.
+
+    Every method raises ``StateFileError`` for a file that is not a sandbox's or is damaged, and
+    where another process does not let go of it for 20 seconds.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._connection: sqlite3.Connection | None = None
+
+    def close(self) -> None:
+        """Close the file; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection on which all questions see one state.
+
+        Raises ``NotBootedError`` where there is no file, or none booted in it.
+        """
+        with self._transaction("BEGIN", create=False) as connection:
+            self._ask_booted(connection)
+            yield connection
+
+    @contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection whose changes are all kept at the end, or none if an error comes.
+
+        Two processes take turns. Raises ``NotBootedError`` as ``reading``.
+        """
+        with self._transaction("BEGIN IMMEDIATE", create=False) as connection:
+            self._ask_booted(connection)
+            yield connection
+
+    @contextmanager
+    def starting(self) -> Iterator[sqlite3.Connection]:
+        """As ``changing``, with empty tables to begin with, in a file that is made if need be."""
+        with self._transaction("BEGIN IMMEDIATE", create=True) as connection:
+            if self._is_empty(connection):
+                self._make_tables(connection)
+            for table in _TABLE_NAMES:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this file
+            connection.execute("DELETE FROM sqlite_sequence")
+            yield connection
+
+    def exists(self) -> bool:
+        """Tell whether there is a state file at all, be it good or bad."""
+        return os.path.exists(self.path)
+
+    @contextmanager
+    def _transaction(self, begin: str, *, create: bool) -> Iterator[sqlite3.Connection]:
+        with self._translated():
+            connection = self._opened(create=create)
+            connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def _opened(self, *, create: bool) -> sqlite3.Connection:
+        if self._connection is None:
+            self._check_header(create=create)
+            mode = "rwc" if create else "rw"
+            self._connection = sqlite3.connect(
+                f"file:{quote(os.path.abspath(self.path))}?mode={mode}",
+                uri=True,
+                timeout=_BUSY_TIMEOUT_S,
+                isolation_level=None,
+            )
+            self._check_owner(self._connection)
+            # A crash of the whole machine may lose the sandbox; a killed process never does.
+            self._connection.execute("PRAGMA synchronous = OFF")
+        return self._connection
+
+    def _check_header(self, *, create: bool) -> None:
+        try:
+            with open(self.path, "rb") as file:
+                header = file.read(len(_HEADER))
+        except FileNotFoundError:
+            if not create:
+                raise NotBootedError(self.path) from None
+            folder = os.path.dirname(os.path.abspath(self.path))
+            try:
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+            except OSError as error:
+                raise FileError.from_os("make", folder, error) from None
+            return
+        except OSError as error:
+            raise FileError.from_os("read", self.path, error) from None
+        if header and header != _HEADER:
+            raise StateFileError(self.path, "no sandbox state: not an SQLite file")
+
+    def _check_owner(self, connection: sqlite3.Connection) -> None:
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if application != _APPLICATION and not self._is_empty(connection):
+                raise StateFileError(self.path, "no sandbox state: another program's SQLite file")
+            if application == _APPLICATION and version > FORMAT:
+                problem = f"written by a newer lkm (format {version}; this one knows {FORMAT})"
+                raise StateFileError(self.path, problem, "use that lkm, or another LKM_STATE")
+        except BaseException:
+            self.close()
+            raise
+
+    def _ask_booted(self, connection: sqlite3.Connection) -> None:
+        if (
+            self._is_empty(connection)
+            or not connection.execute("SELECT 1 FROM kernel WHERE key = 'release'").fetchone()
+        ):
+            raise NotBootedError(self.path)
+
+    @staticmethod
+    def _is_empty(connection: sqlite3.Connection) -> bool:
+        return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+
+    @staticmethod
+    def _make_tables(connection: sqlite3.Connection) -> None:
+        for statement in _TABLES.split(";"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {_APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            self.close()
+            raise StateFileError(self.path, *_problem(error)) from error
+
+
+def _problem(error: sqlite3.Error) -> tuple[str, str]:
+    """Return what went wrong in words, and what helps."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "another lkm is using it", "try again when that has ended"
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        return f"cannot be written: {error}", "name a file in LKM_STATE that you may write"
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}:
+        return f"cannot be written: {error}", "free some space on that file system"
+    return f"damaged: {error}", "move it away, then boot the sandbox anew"
+
+
+def as_text(value: object) -> str:
+    """Return a stored text. Raises ``sqlite3.DatabaseError`` for anything else, as SQLite does."""
+    if not isinstance(value, bytes):
+        raise sqlite3.DatabaseError(f"a text was expected, not {value!r}")
+    return decode(value)
+
+
+def as_number(value: object) -> int:
+    """Return a stored number; raises as ``as_text``."""
+    if not isinstance(value, int):
+        raise sqlite3.DatabaseError(f"a number was expected, not {value!r}")
+    return value

@@ -1,0 +1,209 @@
+"""What the checks look at: one module, and the kernel that is to take it, as values.
+
+Neither knows where its facts came from: the kernel's may be those of the sandbox, of a kernel
+image, or of a tree whose kernel is guessed from its modules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from lkm.elf.constants import ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, EM_X86_64
+from lkm.elf.file import ElfFile, Section
+from lkm.elf.symbols import Symbol, read_symbols
+from lkm.loader.taint import UNTAINTED, Taint
+from lkm.module.file import ModuleImage
+from lkm.module.modinfo import parse_modinfo
+from lkm.module.signature import MAGIC as SIGNATURE_MAGIC
+from lkm.module.symbols import Export, exports, struct_name, versions
+
+SHF_ALLOC = 2
+
+# Source: include/linux/module.h, license_is_gpl_compatible. Case matters.
+_FREE_LICENSES = frozenset(
+    {
+        "GPL",
+        "GPL v2",
+        "GPL and additional rights",
+        "Dual BSD/GPL",
+        "Dual MIT/GPL",
+        "Dual MPL/GPL",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSymbol:
+    """A symbol that a kernel, or a module loaded in it, exports.
+
+    *crc* is None where it has none or it is not known. *owner* is a loaded module's name, empty
+    for the kernel itself; *owner_taints* and *owner_state* are that module's.
+    """
+
+    name: str
+    crc: int | None = None
+    gpl_only: bool = False
+    namespace: str = ""
+    owner: str = ""
+    owner_taints: Taint = UNTAINTED
+    owner_state: str = "live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelFacts:
+    """A kernel as the module loader sees it.
+
+    *vermagic* is None where it is not known, and then not compared. *modversions* tells whether
+    it compares CRCs, *retpoline* whether it asks modules to be built with retpolines. *symbols*
+    hold at least what the module asked about needs and exports: for each name the exporters in the
+    kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
+    a folder of their own in ``/sys/module``. *tainted* is what the kernel is tainted by so far.
+    """
+
+    release: str
+    machine: int = EM_X86_64
+    is_64bit: bool = True
+    order: str = "<"
+    vermagic: str | None = None
+    modversions: bool = False
+    retpoline: bool = False
+    symbols: Mapping[str, tuple[KernelSymbol, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    loaded: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    sysfs_names: frozenset[str] = frozenset()
+    blacklist: frozenset[str] = frozenset()
+    modules_disabled: bool = False
+    signatures_enforced: bool = False
+    tainted: Taint = UNTAINTED
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Return the first two numbers of the release, (0, 0) where it has none."""
+        return release_version(self.release)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleFacts:
+    """A module file as the module loader sees it, once its ELF parts are known to be sound.
+
+    *name* is the one in struct module, which it loads under; *log_name* is the modinfo's, which
+    some log lines use. *versions* is None without a ``__versions`` section, or where it is to be
+    ignored. *modinfo* holds the first value of each key, *namespaces* every ``import_ns``.
+    """
+
+    name: str
+    log_name: str
+    path: str
+    sections: tuple[Section, ...]
+    symbols: tuple[Symbol, ...]
+    string_table: Section
+    symbol_table: Section
+    modinfo: Mapping[str, str]
+    namespaces: frozenset[str]
+    exports: tuple[Export, ...]
+    versions: Mapping[str, int] | None
+    signed: bool
+    flags: int
+    is_64bit: bool
+
+    @property
+    def license(self) -> str:
+        """Return the licence, ``unspecified`` where the modinfo has none, as the kernel does."""
+        return self.modinfo.get("license", "unspecified")
+
+    @property
+    def proprietary(self) -> bool:
+        """Tell whether the licence is one that the kernel takes for proprietary."""
+        return self.license not in _FREE_LICENSES
+
+    @property
+    def permanent(self) -> bool:
+        """Tell whether it cannot be removed: it has an init and no exit function."""
+        names = {symbol.name for symbol in self.symbols if symbol.section_index}
+        return "init_module" in names and "cleanup_module" not in names
+
+
+def release_version(release: str) -> tuple[int, int]:
+    """Return the first two numbers of *release* (``6.1.0-56-amd64``: 6, 1), (0, 0) without."""
+    first, _dot, rest = release.partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    if not first.isdecimal() or not digits:
+        return 0, 0
+    return int(first), int(rest[:digits])
+
+
+def is_signed(data: bytes, flags: int) -> bool:
+    """Tell whether the kernel finds a signature at the end of the file.
+
+    With a flag that ignores something it does not look. Whether the signature is good is not
+    looked at here.
+    """
+    return not flags & 3 and data.endswith(SIGNATURE_MAGIC)
+
+
+def as_native(data: bytes, kernel: KernelFacts) -> bytes:
+    """Return *data* with the class and byte order of *kernel* in its ELF identification.
+
+    The loader does not look at those two bytes: it takes the file for its own kind.
+    """
+    kind = ELFCLASS64 if kernel.is_64bit else ELFCLASS32
+    order = ELFDATA2LSB if kernel.order == "<" else ELFDATA2MSB
+    if data[4:6] == bytes((kind, order)):
+        return data
+    return data[:4] + bytes((kind, order)) + data[6:]
+
+
+def module_facts(image: ModuleImage, kernel: KernelFacts, flags: int = 0) -> ModuleFacts:
+    """Return the facts of *image*, which has passed ``elf_checks``, for that kernel.
+
+    Raises ``FormatError`` for parts that the loader of a real kernel would read blindly.
+    """
+    elf = ElfFile.from_bytes(as_native(image.data, kernel), what="module")
+    table = next(section for section in elf.sections if section.type == 2)
+    entries = parse_modinfo(allocated(elf, ".modinfo"))
+    modinfo: dict[str, str] = {}
+    for key, value in entries:
+        modinfo.setdefault(key, value)
+    name = struct_name(elf)
+    sections = ("__versions", "__version_ext_crcs")
+    has_versions = not flags & 1 and any(find_section(elf, name) for name in sections)
+    return ModuleFacts(
+        name=name,
+        log_name=modinfo.get("name", name),
+        path=image.path,
+        sections=elf.sections,
+        symbols=read_symbols(elf),
+        symbol_table=table,
+        string_table=elf.sections[table.link],
+        modinfo=MappingProxyType(modinfo),
+        namespaces=frozenset([value for key, value in entries if key == "import_ns"]),
+        exports=exports(elf),
+        versions=_versions(elf) if has_versions else None,
+        signed=is_signed(image.data, flags),
+        flags=flags,
+        is_64bit=elf.is_64bit,
+    )
+
+
+def find_section(elf: ElfFile, name: str) -> Section | None:
+    """Return the first section of that name that takes memory, as the loader looks for them."""
+    for section in elf.sections[1:]:
+        if section.flags & SHF_ALLOC and section.name == name:
+            return section
+    return None
+
+
+def allocated(elf: ElfFile, name: str) -> bytes:
+    """Return the contents of ``find_section``'s answer, nothing where there is none."""
+    section = find_section(elf, name)
+    return b"" if section is None else elf.contents(section)
+
+
+def _versions(elf: ElfFile) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for version in versions(elf):
+        found.setdefault(version.name, version.crc)
+    return MappingProxyType(found)

@@ -1,0 +1,39 @@
+"""What a check of the module loader comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lkm.loader.taint import UNTAINTED, Taint
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that the kernel logs. *level* is printk's: 3 error, 4 warning, 5 notice."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that a check found about a module on a kernel.
+
+    *check* is the check's stable id, the same in text, JSON and documentation. *errno* is what
+    the kernel answers because of it; 0 means that the module loads all the same. *log* are the
+    kernel's lines. *evidence* says in words what differs from what, *remedy* what helps. *taint*
+    is what the module gets of it; *kernel_taint* what the kernel gets.
+    """
+
+    check: str
+    errno: int = 0
+    log: tuple[LogLine, ...] = ()
+    evidence: str = ""
+    remedy: str = ""
+    taint: Taint = UNTAINTED
+    kernel_taint: Taint = UNTAINTED
+
+    @property
+    def refuses(self) -> bool:
+        """Tell whether the kernel refuses the module for this."""
+        return self.errno != 0

@@ -1,0 +1,1 @@
+"""One kernel module file: opening, modinfo, symbols, signature; nothing of where it lies."""

@@ -1,0 +1,67 @@
+"""Read the entries of section ``.modinfo``: NUL-ended ``key=value`` texts.
+
+Source: include/linux/moduleparam.h (MODULE_INFO, __MODULE_PARM_TYPE, MODULE_PARM_DESC); kmod,
+libkmod-elf.c and tools/modinfo.c.
+"""
+
+from __future__ import annotations
+
+from lkm import _text
+from lkm._value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
+
+    Entries = tuple[tuple[str, str], ...]
+
+
+class Parameter(Value):
+    """A parameter that a module declares.
+
+    *type* is its ``parmtype`` (``int``, ``charp``, ``array of uint``), *description* its ``parm``
+    text; either may be empty.
+    """
+
+    __slots__ = ("name", "type", "description")
+
+    def __init__(self, name: str, type: str = "", description: str = "") -> None:  # noqa: A002  # modinfo's word
+        self.name: Final = name
+        self.type: Final = type
+        self.description: Final = description
+
+
+def parse_modinfo(data: bytes) -> Entries:
+    """Return the entries in *data*, the contents of ``.modinfo``, in file order.
+
+    Extra NULs between entries are passed over, an entry without ``=`` is a key with an empty
+    value, and the last entry may lack its NUL.
+    """
+    return tuple(
+        [
+            (entry.partition("=")[0], entry.partition("=")[2])
+            for entry in _text.decode(data).split("\0")
+            if entry
+        ]
+    )
+
+
+def parameters(entries: Iterable[tuple[str, str]]) -> tuple[Parameter, ...]:
+    """Return the parameters that *entries* declare, in the order of their first mention.
+
+    Entries ``parm=NAME:TEXT`` and ``parmtype=NAME:TYPE`` are joined by name; of several for one
+    name the last counts. One without a colon declares nothing.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for key, value in entries:
+        if key in {"parm", "parmtype"}:
+            name, colon, text = value.partition(":")
+            if colon:
+                found.setdefault(name, {})[key] = text
+    return tuple(
+        [
+            Parameter(name, texts.get("parmtype", ""), texts.get("parm", ""))
+            for name, texts in found.items()
+        ]
+    )

@@ -1,0 +1,129 @@
+"""Plans, what carrying them out came to, and the configuration behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lkm.report.documents.writing import error_facts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lkm.config.directives import Directive, Source
+    from lkm.config.settings import Settings
+    from lkm.errors import LkmError
+    from lkm.kernel.apply import Outcome
+    from lkm.report.documents.writing import Document
+    from lkm.resolve.plan import Plan, Step
+
+    Rows = Iterable[tuple[str, str, int]]
+
+
+def plans_document(
+    kernel: str, plans: Sequence[Plan], outcomes: Sequence[Outcome], failed: Sequence[LkmError]
+) -> Document:
+    """Return modprobe's plans, one a word asked for, and what carrying each out came to.
+
+    *outcomes* is empty where nothing was to be carried out (``-D``, ``-n``).
+    """
+    entries: list[dict[str, object]] = []
+    for number, plan in enumerate(plans):
+        entry: dict[str, object] = {
+            "target": plan.target,
+            "operation": plan.operation,
+            "steps": [step_facts(step) for step in plan.steps],
+        }
+        if number < len(outcomes):
+            entry["outcome"] = _outcome(outcomes[number])
+        entries.append(entry)
+    return {
+        "schema": "lkm.plan/1",
+        "kernel": kernel,
+        "plans": entries,
+        "failed": [error_facts(error) for error in failed],
+    }
+
+
+def step_facts(step: Step) -> dict[str, object]:
+    """Return one step of a plan; ``because`` is the module that asks for it, null for the user."""
+    facts: dict[str, object] = {
+        "action": _ACTIONS[type(step).__name__],
+        "module": step.module,
+        "because": step.because or None,
+    }
+    for field in ("path", "command", "params", "required", "reason", "if_unused", "refcnt"):
+        if hasattr(step, field):
+            facts[field] = getattr(step, field)
+    if hasattr(step, "holders"):
+        facts["holders"] = list(step.holders)
+    if hasattr(step, "sources"):
+        facts["sources"] = [source_facts(source) for source in step.sources]
+    if hasattr(step, "source"):
+        facts["sources"] = [source_facts(step.source)]
+    return facts
+
+
+_ACTIONS = {
+    "Insert": "insert",
+    "RunInstall": "run-install",
+    "Builtin": "builtin",
+    "Missing": "missing",
+    "Skip": "skip",
+    "Refuse": "refuse",
+    "Remove": "remove",
+    "RunRemove": "run-remove",
+    "InUse": "in-use",
+}
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    return {
+        "done": [step.module for step in outcome.done],
+        "passed_over": [
+            {"module": step.module, "error": error_facts(error)}
+            for step, error in outcome.passed_over
+        ],
+        "not_run": [step.module for step in outcome.not_run],
+        "failed": None if outcome.failed is None else outcome.failed.module,
+        "error": None if outcome.error is None else error_facts(outcome.error),
+    }
+
+
+def source_facts(source: Source | None) -> dict[str, object] | None:
+    """Return the place in the configuration that something was read at."""
+    return None if source is None else {"path": source.path, "line": source.line}
+
+
+def config_document(settings: Settings, aliases: Rows, symbols: Rows) -> Document:
+    """Return ``modprobe -c``: each directive with file and line, then the two indexes."""
+    return {
+        "schema": "lkm.config/1",
+        "directives": [directive_facts(directive) for directive in settings.directives],
+        "complaints": [
+            {
+                "source": source_facts(complaint.source),
+                "text": complaint.text,
+                "problem": complaint.problem,
+            }
+            for complaint in settings.complaints
+        ],
+        "aliases": [{"alias": key, "module": value} for key, value, _ in aliases],
+        "symbols": [{"alias": key, "module": value} for key, value, _ in symbols],
+    }
+
+
+def directive_facts(directive: Directive) -> dict[str, object]:
+    """Return one line of modprobe.d: ``kind`` is its first word."""
+    facts: dict[str, object] = {"kind": type(directive).__name__.lower()}
+    for field in directive.__slots__:
+        value = getattr(directive, field)
+        if field == "source":
+            facts[field] = source_facts(value)
+        else:
+            facts[field] = list(value) if isinstance(value, tuple) else value
+    return facts
+
+
+def names_document(word: str, names: Sequence[str]) -> Document:
+    """Return ``modprobe -R``: the modules that a word stands for, in look-up order."""
+    return {"schema": "lkm.lookup/1", "word": word, "modules": list(names)}

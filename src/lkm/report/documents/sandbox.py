@@ -1,0 +1,51 @@
+"""The sandbox: which kernel it is, its log and its files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lkm._text import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lkm.kernel.sandbox import Status
+    from lkm.loader.findings import LogLine
+    from lkm.report.documents.writing import Document
+
+
+def sandbox_document(status: Status) -> Document:
+    """Return what ``lkm sandbox status`` tells."""
+    return {
+        "schema": "lkm.sandbox/1",
+        "release": status.release,
+        "root": status.root,
+        "directory": status.directory,
+        "command_line": status.command_line,
+        "vermagic": status.vermagic,
+        "state_file": status.path,
+        "exports": status.exports,
+        "exports_source": status.exports_source or None,
+        "exports_assumed": status.assumed,
+        "loaded": status.loaded,
+        "tainted": status.tainted,
+        "taints": status.taints,
+    }
+
+
+def sandbox_reset_document() -> Document:
+    """Return what ``lkm sandbox reset`` says: that it is done."""
+    return {"schema": "lkm.sandbox-reset/1", "booted": False}
+
+
+def sandbox_log_document(lines: Iterable[LogLine]) -> Document:
+    """Return the sandbox kernel's log, oldest line first; *level* is printk's."""
+    return {
+        "schema": "lkm.sandbox-log/1",
+        "lines": [{"level": line.level, "text": line.text} for line in lines],
+    }
+
+
+def sandbox_file_document(path: str, data: bytes) -> Document:
+    """Return a file of the sandbox's /proc or /sys, as text."""
+    return {"schema": "lkm.sandbox-file/1", "path": path, "text": decode(data)}

@@ -1,0 +1,106 @@
+"""lsmod's table and modinfo's lines, as kmod prints them. Source: formats of kmod 34."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lkm.kernel.loaded import LoadedModule
+    from lkm.module.facts import Module
+    from lkm.module.modinfo import Parameter
+    from lkm.module.signature import Signature
+    from lkm.tree.builtin import Builtin
+
+_PARAMETER_KEYS = ("parm", "parmtype")
+_HEX_BYTES_IN_A_LINE = 20
+# What lsmod prints where the kernel counts no users: -ENOENT, for the missing file.
+_NO_COUNT = -2
+
+
+def lsmod_table(modules: Iterable[LoadedModule]) -> str:
+    """Return lsmod's output: name, size in bytes, users and who they are."""
+    lines = ["Module                  Size  Used by"]
+    for module in modules:
+        count = _NO_COUNT if module.refcnt is None else module.refcnt
+        holders = " " + ",".join(module.holders) if module.holders else ""
+        lines.append(f"{module.name:<19} {module.size:8}  {count}{holders}")
+    return "\n".join(lines) + "\n"
+
+
+def modinfo_text(module: Module, filename: str, *, end: str = "\n") -> str:
+    r"""Return all that modinfo prints of a module file.
+
+    *end* is a newline, or NUL for ``-0``, where entries become ``key=value``.
+    """
+    lines = [_padded("filename", filename)]
+    lines += _entry_lines(all_entries(module), end)
+    lines += [_padded("parm", text) for text in parameter_texts(module.parameters)]
+    return end.join(lines) + end
+
+
+def builtin_text(builtin: Builtin, parameters: Sequence[Parameter], *, end: str = "\n") -> str:
+    """Return all that modinfo prints of a module that is compiled into the kernel."""
+    lines = [_padded("name", builtin.name), _padded("filename", "(builtin)")]
+    lines += _entry_lines(builtin.modinfo, end)
+    lines += [_padded("parm", text) for text in parameter_texts(parameters)]
+    return end.join(lines) + end
+
+
+def all_entries(module: Module) -> list[tuple[str, str]]:
+    """Return the modinfo entries and, after them, build id and signature, under modinfo's keys."""
+    entries = list(module.modinfo)
+    if module.build_id is not None:
+        entries.append(("build-id", hex_text(module.build_id)))
+    if module.signature is not None:
+        entries += signature_entries(module.signature)
+    return entries
+
+
+def signature_entries(signature: Signature) -> list[tuple[str, str]]:
+    """Return the five entries that modinfo makes of a signature."""
+    return [
+        ("sig_id", signature.id_type),
+        ("signer", signature.signer),
+        ("sig_key", hex_text(signature.key_id)),
+        ("sig_hashalgo", signature.hash_algorithm),
+        ("signature", hex_text(signature.signature)),
+    ]
+
+
+def parameter_texts(parameters: Sequence[Parameter]) -> list[str]:
+    """Return the ``parm:`` lines' values, last mentioned first, as the full listing has them."""
+    texts = []
+    for parameter in reversed(parameters):
+        if parameter.description and parameter.type:
+            texts.append(f"{parameter.name}:{parameter.description} ({parameter.type})")
+        else:
+            texts.append(f"{parameter.name}:{parameter.description or parameter.type}")
+    return texts
+
+
+def parameter_field_texts(parameters: Sequence[Parameter]) -> list[str]:
+    """Return what ``-p`` prints: as the full listing, save ``NAME: (TYPE)`` without a text."""
+    texts = []
+    for parameter in reversed(parameters):
+        kind = f" ({parameter.type})" if parameter.type else ""
+        texts.append(f"{parameter.name}:{parameter.description}{kind}")
+    return texts
+
+
+def hex_text(data: bytes) -> str:
+    """Return bytes as modinfo shows them: upper case, colons, 20 to a line."""
+    digits = data.hex(":").upper()
+    width = 3 * _HEX_BYTES_IN_A_LINE
+    return "\n\t\t".join(digits[start : start + width] for start in range(0, len(digits), width))
+
+
+def _entry_lines(entries: Iterable[tuple[str, str]], end: str) -> list[str]:
+    shown = [entry for entry in entries if entry[0] not in _PARAMETER_KEYS]
+    if end == "\0":
+        return [f"{key}={value}" for key, value in shown]
+    return [f"{key + ':':<16}{value}" for key, value in shown]
+
+
+def _padded(key: str, value: str) -> str:
+    return f"{key + ':':<16}{value}"

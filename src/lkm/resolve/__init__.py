@@ -1,0 +1,1 @@
+"""From a word to a plan: names, aliases, soft dependencies, commands, options."""

@@ -1,0 +1,8 @@
+"""Decide what loading or unloading takes, in kmod's exact order."""
+
+from __future__ import annotations
+
+from lkm.resolve.loading import plan_load, plan_load_file
+from lkm.resolve.unloading import plan_unload
+
+__all__ = ["plan_load", "plan_load_file", "plan_unload"]

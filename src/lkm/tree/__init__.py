@@ -1,0 +1,1 @@
+"""One modules directory: its files, its indexes, and the making of them."""

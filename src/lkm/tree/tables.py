@@ -1,0 +1,120 @@
+"""Parse and write the text files of a modules directory.
+
+Parsers take the file's bytes, pass over comments and lines that say nothing, and never fail: these
+files are also edited by hand. Writers return a whole file's bytes, as depmod writes it.
+
+Source: modules.dep(5); kmod, tools/depmod.c, output_*.
+"""
+
+from __future__ import annotations
+
+from lkm import _text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ALIAS_TITLE = "# Aliases extracted from modules themselves.\n"
+SOFTDEP_TITLE = "# Soft dependencies extracted from modules themselves.\n"
+WEAKDEP_TITLE = "# Weak dependencies extracted from modules themselves.\n"
+SYMBOLS_TITLE = "# Aliases for symbols, used by symbol_request().\n"
+DEVNAME_TITLE = "# Device nodes to trigger on-demand module loading.\n"
+
+
+def parse_dep(data: bytes) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return (path, paths of all its dependencies) of each line of a modules.dep.
+
+    Paths are as written: relative to the directory, or absolute in trees made before kmod. The
+    last dependency is to be loaded first.
+    """
+    found = []
+    # Linux 2.4's depmod continued long lines with a backslash.
+    for line in _text.decode(data).replace("\\\n", "").split("\n"):
+        path, colon, rest = line.partition(":")
+        if colon and path and path[0] != "#":
+            found.append((path.strip(), tuple(rest.split())))
+    return tuple(found)
+
+
+def parse_aliases(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Return (alias as written, module) of each line of a modules.alias or modules.symbols."""
+    found = []
+    for line in _text.decode(data).split("\n"):
+        if line.startswith("alias "):
+            alias, _, module = line[6:].strip().rpartition(" ")
+            if alias:
+                found.append((alias.rstrip(), module))
+    return tuple(found)
+
+
+def parse_softdeps(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Return (module, text) of each line of a modules.softdep."""
+    return _parse_after(data, "softdep ")
+
+
+def parse_weakdeps(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Return (module, text) of each line of a modules.weakdep."""
+    return _parse_after(data, "weakdep ")
+
+
+def parse_devname(data: bytes) -> tuple[tuple[str, str, str, int, int], ...]:
+    """Return (module, device name, ``c`` or ``b``, major, minor) of each line of a modules.devname.
+
+    Source: kmod, tools/static-nodes.c.
+    """
+    found = []
+    for line in _text.decode(data).split("\n"):
+        words = line.split(" ")
+        if len(words) != 3 or line[0] == "#":
+            continue
+        module, device, numbers = words
+        major, _, minor = numbers[1:].partition(":")
+        if numbers[:1] in ("c", "b") and major.isdecimal() and minor.isdecimal():
+            found.append((module, device, numbers[0], int(major), int(minor)))
+    return tuple(found)
+
+
+def parse_paths(data: bytes) -> tuple[str, ...]:
+    """Return the paths of a modules.order or modules.builtin, one a line."""
+    return tuple([line for line in _text.decode(data).split("\n") if line])
+
+
+def dep_text(lines: Iterable[str]) -> bytes:
+    """Return modules.dep; *lines* are its lines without their newlines."""
+    return _text.encode("".join([line + "\n" for line in lines]))
+
+
+def alias_text(aliases: Iterable[tuple[str, str, int]], title: str = ALIAS_TITLE) -> bytes:
+    """Return modules.alias, or modules.symbols under its *title*, of (alias, module, priority)."""
+    return _text.encode(title + "".join([f"alias {key} {name}\n" for key, name, _ in aliases]))
+
+
+def softdep_text(softdeps: Iterable[tuple[str, str]]) -> bytes:
+    """Return modules.softdep of (module, text)."""
+    return _text.encode(
+        SOFTDEP_TITLE + "".join([f"softdep {name} {text}\n" for name, text in softdeps])
+    )
+
+
+def weakdep_text(weakdeps: Iterable[tuple[str, str]]) -> bytes:
+    """Return modules.weakdep of (module, text)."""
+    return _text.encode(
+        WEAKDEP_TITLE + "".join([f"weakdep {name} {text}\n" for name, text in weakdeps])
+    )
+
+
+def devname_text(nodes: Iterable[tuple[str, str, str, int, int]]) -> bytes:
+    """Return modules.devname of what ``parse_devname`` gives; without any the file is empty."""
+    lines = [
+        f"{module} {device} {kind}{major}:{minor}\n" for module, device, kind, major, minor in nodes
+    ]
+    return _text.encode(DEVNAME_TITLE + "".join(lines)) if lines else b""
+
+
+def _parse_after(data: bytes, word: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for line in _text.decode(data).split("\n"):
+        if line.startswith(word):
+            module, _, text = line[len(word) :].partition(" ")
+            found.append((module, text))
+    return tuple(found)

@@ -1,0 +1,82 @@
+"""Put a set of index files into a directory, so that nobody ever reads half of one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from lkm.errors import FileError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_TEMPORARY = ".lkm-new"
+_MODE = 0o644
+
+
+def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
+    """Write *files* (name and bytes) into *directory*, which is made where it is missing.
+
+    All of them are written and synced under temporary names before the first takes its place, so
+    a full disk changes nothing, and a run killed while they are put in place leaves the old or
+    the new file for each name. Who writes holds a lock on the directory, so two depmods take turns,
+    and what a killed one left behind is its successor's to remove. Raises ``FileError``.
+    """
+    try:
+        os.makedirs(directory, exist_ok=True)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as problem:
+        raise FileError.from_os("write", directory, problem) from problem
+    try:
+        _locked(descriptor, directory)
+        _write_all(files, directory, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int, directory: str) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as problem:
+        raise FileError.from_os("lock", directory, problem) from problem
+
+
+def _write_all(files: Mapping[str, bytes], directory: str, descriptor: int) -> None:
+    path = directory
+    try:
+        _remove(files, directory)
+        for name, data in files.items():
+            path = f"{directory}/{name}"
+            _write_synced(path + _TEMPORARY, data)
+        for name in files:
+            path = f"{directory}/{name}"
+            os.rename(path + _TEMPORARY, path)
+        os.fsync(descriptor)
+    except OSError as problem:
+        raise FileError.from_os("write", path, problem) from problem
+    finally:
+        # Nothing is left of them unless something went wrong, be it only Ctrl-C.
+        _remove(files, directory)
+
+
+def _write_synced(path: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, _MODE)
+    with open(descriptor, "wb", buffering=0) as file:
+        os.fchmod(descriptor, _MODE)  # whatever the umask is
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(descriptor)
+
+
+def _remove(names: Iterable[str], directory: str) -> None:
+    for name in names:
+        try:
+            os.unlink(f"{directory}/{name}{_TEMPORARY}")
+        except FileNotFoundError:
+            pass
+        except OSError:
+            # What keeps it from going keeps the new one from coming, and is reported there.
+            break

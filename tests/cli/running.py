@@ -1,0 +1,40 @@
+"""Run lkm in this process, as the command line would."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from unittest import mock
+
+from lkm.cli.main import main
+
+
+@dataclass(frozen=True)
+class Ran:
+    status: int
+    out: str
+    err: str
+
+
+def lkm(*words: str, called: str = "lkm", env: Mapping[str, str] | None = None) -> Ran:
+    """Run ``lkm WORDS`` and return what came of it; *called* is the program's own name."""
+    out, err = _Stream(), _Stream()
+    with (
+        mock.patch.object(sys, "stdout", out),
+        mock.patch.object(sys, "stderr", err),
+        mock.patch.dict("os.environ", env or {}),
+    ):
+        status = main([called, *words])
+    return Ran(status, out.text(), err.text())
+
+
+class _Stream(io.TextIOWrapper):
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", errors="surrogateescape", newline="\n")
+
+    def text(self) -> str:
+        self.flush()
+        data: bytes = self.buffer.getvalue()  # type: ignore[attr-defined]  # it is a BytesIO
+        return data.decode("utf-8", "surrogateescape")

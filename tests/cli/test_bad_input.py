@@ -1,0 +1,227 @@
+"""What is wrong is said in one line with cause and remedy, and never as a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.builders.elf import a_module
+from tests.builders.tree import RELEASE, a_root
+from tests.cli.running import lkm
+
+
+def one_line(text: str) -> str:
+    (line,) = text.splitlines()
+    return line
+
+
+def test_a_missing_tree_names_the_releases_that_are_there(root: Path) -> None:
+    ran = lkm("modprobe", "-d", str(root), "-S", "9.9.9", "-D", "vfat")
+
+    assert ran.status == 1
+    assert f"{root}/lib/modules/9.9.9" in one_line(ran.err)
+    assert RELEASE in ran.err
+
+
+def test_find_in_a_missing_tree_cannot_tell(root: Path) -> None:
+    ran = lkm("find", "--root", str(root), "--release", "9.9.9", "--json")
+
+    assert ran.status == 3
+    assert RELEASE in one_line(ran.err)
+    assert json.loads(ran.out)["error"]["kind"] == "NoTreeError"
+
+
+def test_an_unknown_module_is_named_with_the_place_looked_at(root: Path) -> None:
+    ran = lkm("modprobe", "-d", str(root), "-S", RELEASE, "-D", "nothing")
+
+    directory = root / "lib/modules" / RELEASE
+    wanted = f"modprobe: FATAL: Module nothing not found in directory {directory}\n"
+    assert (ran.status, ran.out, ran.err) == (1, "", wanted)
+    assert lkm("modprobe", "-q", "-d", str(root), "-S", RELEASE, "-D", "nothing").err == ""
+
+
+def test_with_all_a_missing_module_is_a_warning_and_the_rest_goes_on(root: Path) -> None:
+    ran = lkm("modprobe", "-d", str(root), "-S", RELEASE, "-D", "-a", "nothing", "lone")
+
+    assert ran.status == 1
+    assert ran.err.startswith("modprobe: WARNING: Module nothing not found")
+    assert ran.out.endswith("/lone.ko \n")
+
+
+def test_an_index_of_the_wrong_version_is_not_used_and_that_is_said(root: Path) -> None:
+    index = root / "lib/modules" / RELEASE / "modules.dep.bin"
+    data = bytearray(index.read_bytes())
+    data[5] = 9
+    index.write_bytes(data)
+
+    ran = lkm("modprobe", "-d", str(root), "-S", RELEASE, "-D", "vfat")
+
+    assert ran.status == 0
+    assert len(ran.out.splitlines()) == 3
+    assert "modules.dep.bin" in one_line(ran.err)
+
+
+def test_a_tree_without_indexes_answers_by_a_scan_and_says_so(tmp_path: Path) -> None:
+    root = a_root(tmp_path)
+
+    ran = lkm("modprobe", "-d", str(root), "-S", RELEASE, "-D", "vfat")
+
+    assert ran.status == 0
+    assert [line.rpartition("/")[2] for line in ran.out.splitlines()][-1] == "vfat.ko "
+    assert "scanning" in one_line(ran.err)
+
+
+BROKEN = {
+    "empty.ko": b"",
+    "short.ko": a_module()[:200],
+    "text.ko": b"This is no module, but some text that is longer than a header.\n" * 3,
+    "cut.ko.gz": b"\x1f\x8b\x08\0\0\0\0\0\0\x03abc",
+    "cut.ko.xz": b"\xfd7zXZ\0\0\x04",
+    "cut.ko.zst": b"\x28\xb5\x2f\xfd\x04\0",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_module_file_is_an_error_in_every_command(
+    sandbox: Path, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(BROKEN[name])
+
+    shown = lkm("modinfo", str(path))
+    inserted = lkm("--on", "sandbox", "insmod", str(path))
+
+    assert shown.status == 1
+    assert shown.out == f"filename:       {path}\n"
+    assert str(path) in one_line(shown.err)
+    assert inserted.status == 1
+    assert str(path) in inserted.err.splitlines()[0]
+    assert len(lkm("--on", "sandbox", "lsmod").out.splitlines()) == 1
+    assert sandbox.is_dir()
+
+
+def test_a_folder_is_no_module_file(sandbox: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folder.ko"
+    folder.mkdir()
+
+    assert "Is a directory" in one_line(lkm("--on", "sandbox", "insmod", str(folder)).err)
+    assert lkm("modinfo", str(folder)).status == 1
+    assert sandbox.is_dir()
+
+
+def test_a_missing_file_is_told_in_kmods_words() -> None:
+    ran = lkm("insmod", "/nowhere/x.ko")
+
+    text = "could not load module /nowhere/x.ko: No such file or directory"
+    assert (ran.status, ran.err) == (1, f"insmod: ERROR: {text}\n")
+
+
+def test_a_dependency_loop_is_reported_and_nothing_is_written(tmp_path: Path) -> None:
+    from tests.builders.elf import AnExport  # noqa: PLC0415
+
+    root = a_root(
+        tmp_path,
+        {
+            "kernel/a.ko": a_module(name="a", exports=[AnExport(name="fa")], imports=["fb"]),
+            "kernel/b.ko": a_module(name="b", exports=[AnExport(name="fb")], imports=["fa"]),
+        },
+    )
+
+    ran = lkm("depmod", "-b", str(root), RELEASE)
+
+    assert ran.status == 1
+    assert ran.err.splitlines() == [
+        "depmod: ERROR: Cycle detected: a -> b -> a",
+        "depmod: ERROR: Found 2 modules in dependency cycles!",
+    ]
+    assert not (root / "lib/modules" / RELEASE / "modules.dep").exists()
+
+
+def test_a_bad_version_is_refused() -> None:
+    ran = lkm("depmod", "nonsense")
+
+    assert (ran.status, ran.err) == (1, "depmod: ERROR: Bad version passed nonsense\n")
+
+
+@pytest.mark.skipif(Path("/proc/modules").exists(), reason="this kernel has module support")
+def test_a_kernel_without_module_support_says_so_and_names_the_sandbox() -> None:
+    ran = lkm("lsmod")
+
+    assert ran.status == 1
+    assert "no support for loadable modules" in one_line(ran.err)
+    assert "--on sandbox" in ran.err
+
+
+def test_a_sandbox_never_booted_says_how(tmp_path: Path) -> None:
+    ran = lkm("--on", "sandbox", "lsmod", env={"LKM_STATE": str(tmp_path / "none")})
+
+    assert ran.status == 1
+    assert "lkm sandbox boot" in one_line(ran.err)
+
+
+def test_a_state_file_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.write_text("my diary\n" * 100)
+
+    for words in (("--on", "sandbox", "lsmod"), ("sandbox", "status"), ("sandbox", "reset")):
+        ran = lkm(*words, env={"LKM_STATE": str(state)})
+        assert ran.status in (1, 3)
+        assert str(state) in one_line(ran.err)
+    assert state.read_text().startswith("my diary")
+
+
+def test_wrong_usage_has_its_own_status() -> None:
+    assert lkm("nonsense").status == 2
+    assert lkm("find", "--nonsense").status == 2
+    assert lkm("--on", "mars", "lsmod").status == 1
+    assert lkm("lsmod", "surplus").err == "lsmod: ERROR: too many arguments provided.\n"
+    assert lkm("insmod").err == "insmod: ERROR: missing filename.\n"
+    assert lkm("rmmod").err == "rmmod: ERROR: missing module name.\n"
+    assert lkm("modprobe").err == "modprobe: ERROR: missing parameters. See -h.\n"
+    assert lkm("modinfo").err == "modinfo: ERROR: missing module or filename.\n"
+    assert lkm("insmod", "--nope").err == "insmod: unrecognized option '--nope'\n"
+    assert lkm("--nope", called="/x/lsmod").err == "/x/lsmod: unrecognized option '--nope'\n"
+
+
+def in_a_process(*words: str, shell: str) -> subprocess.CompletedProcess[str]:
+    command = f'"{sys.executable}" -m lkm {" ".join(words)} {shell}'
+    return subprocess.run(
+        ["/bin/bash", "-c", command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(root: Path) -> None:
+    words = ("find", "--root", str(root), "--release", RELEASE)
+
+    done = in_a_process(*words, shell="| true; exit ${PIPESTATUS[0]}")
+
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_full_output_device_is_an_error(root: Path) -> None:
+    find = in_a_process("find", "--root", str(root), "--release", RELEASE, shell="> /dev/full")
+    version = in_a_process("lsmod", "--version", shell="> /dev/full")
+
+    assert (find.returncode, version.returncode) == (3, 1)
+    assert "No space left on device" in one_line(find.stderr)
+    assert "No space left on device" in one_line(version.stderr)
+
+
+def test_bytes_that_are_not_utf_8_pass_through_unharmed(tmp_path: Path) -> None:
+    path = tmp_path / "odd.ko"
+    path.write_bytes(a_module(name="odd", modinfo=[b"author=J\xf6rg"]))
+
+    ran = lkm("modinfo", "-F", "author", str(path))
+
+    assert ran.out.encode("utf-8", "surrogateescape") == b"J\xf6rg\n"

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Install what the tests need and run them all: formatters, linters, types, layers, tests.
+#
+# Everything goes into a virtual environment, the active one or .venv, and, on Debian and as root,
+# the packages of the programs that lkm is compared with. Words given are handed to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+
+if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    missing=
+    command -v kmod >/dev/null || missing="$missing kmod"
+    command -v readelf >/dev/null || missing="$missing binutils"
+    command -v getopt >/dev/null || missing="$missing util-linux"
+    if [ -n "$missing" ] || ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then
+        apt-get -qq update
+    fi
+    # shellcheck disable=SC2086  # one word a package
+    [ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $missing >/dev/null
+fi
+
+if [ -z "${VIRTUAL_ENV:-}" ]; then
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    VIRTUAL_ENV=$PWD/.venv
+    PATH=$VIRTUAL_ENV/bin:$PATH
+    export VIRTUAL_ENV PATH
+fi
+python -m pip install -q -e '.[test]'
+
+ruff format --check -q .
+ruff check -q .
+mypy
+lint-imports
+python -m pytest "$@"

@@ -1,0 +1,67 @@
+"""Modules linked into the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FileError
+from lkm.tree.builtin import (
+    Builtin,
+    alias_entries,
+    builtins_from_bytes,
+    index_entries,
+    parse_modinfo,
+    read_builtins,
+)
+
+LISTED = b"kernel/net/unix/unix.ko\nkernel/fs/foo-bar.ko\n"
+MODINFO = (
+    b"unix.license=GPL\0unix.alias=net-pf-1\0unix.file=net/unix/unix\0other.description=a=b.c\0"
+)
+
+
+def test_a_builtin_has_its_path_and_its_modinfo() -> None:
+    unix, foo_bar, other = builtins_from_bytes(LISTED, MODINFO)
+
+    assert unix == Builtin(
+        unix.name,
+        "kernel/net/unix/unix.ko",
+        (("license", "GPL"), ("alias", "net-pf-1"), ("file", "net/unix/unix")),
+    )
+    assert (foo_bar.name, foo_bar.modinfo) == ("foo_bar", ())
+    assert (other.name, other.path, other.modinfo) == ("other", "", (("description", "a=b.c"),))
+
+
+def test_strings_that_say_nothing_are_passed_over() -> None:
+    assert parse_modinfo(b"\0\0nodot=x\0a.b\0a.c=1") == (("a", "b", ""),)
+
+
+def test_modinfo_cut_anywhere_is_read_as_far_as_it_goes() -> None:
+    whole = parse_modinfo(MODINFO)
+
+    for size in range(len(MODINFO)):
+        assert parse_modinfo(MODINFO[:size]) == whole[: MODINFO[:size].count(b"\0")]
+
+
+def test_index_entries_leave_out_lines_that_do_not_begin_with_a_letter() -> None:
+    assert index_entries(LISTED + b"1/x.ko\n_/y.ko\n") == [("unix", "", 0), ("foo_bar", "", 0)]
+    assert alias_entries(MODINFO) == [("net-pf-1", "unix", 0)]
+
+
+def test_a_tree_without_the_files_has_no_builtins(tmp_path: Path) -> None:
+    assert read_builtins(str(tmp_path)) == ()
+
+
+def test_a_tree_of_an_older_kernel_has_builtins_without_facts(tmp_path: Path) -> None:
+    (tmp_path / "modules.builtin").write_bytes(LISTED)
+
+    assert [builtin.modinfo for builtin in read_builtins(str(tmp_path))] == [(), ()]
+
+
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "modules.builtin").mkdir()
+
+    with pytest.raises(FileError):
+        read_builtins(str(tmp_path))

@@ -1,0 +1,206 @@
+"""A tree as a value: by its indexes, by its text files, by a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FormatError, NoTreeError
+from lkm.tree.catalog import Catalog
+from lkm.tree.depmod import build_indexes, write_indexes
+from tests.builders.elf import AnExport, a_module
+from tests.tree.trees import RELEASE, a_tree
+
+BINARY = ("modules.dep.bin", "modules.alias.bin", "modules.symbols.bin")
+TEXT = ("modules.dep", "modules.alias", "modules.symbols")
+
+
+def a_small_tree(root: Path) -> Path:
+    """Build ext4 <- jbd2 <- crc-16, two of them with aliases, and a built-in."""
+    directory = a_tree(
+        root,
+        {
+            "kernel/fs/ext4.ko": a_module(
+                name="ext4",
+                modinfo=["alias=fs-ext4", "alias=ext*", "softdep=pre: crc-16"],
+                imports=["jbd2_start"],
+            ),
+            "kernel/fs/jbd2.ko": a_module(
+                name="jbd2", exports=[AnExport(name="jbd2_start")], imports=["crc16"]
+            ),
+            "updates/crc-16.ko": a_module(
+                name="crc_16", exports=[AnExport(name="crc16")], modinfo=["alias=ext?"]
+            ),
+        },
+        order=["kernel/fs/ext4.ko", "kernel/fs/jbd2.ko"],
+        builtin=["kernel/net/unix/unix.ko"],
+        builtin_modinfo=["unix.alias=net-pf-1", "unix.license=GPL"],
+    )
+    write_indexes(build_indexes(str(directory)).files, str(directory))
+    return directory
+
+
+def indexed(directory: Path) -> Catalog:
+    return Catalog.open(str(directory))
+
+
+def from_text(directory: Path) -> Catalog:
+    for path in directory.glob("*.bin"):
+        path.unlink()
+    return Catalog.open(str(directory))
+
+
+def from_a_bad_index(directory: Path) -> Catalog:
+    (directory / "modules.alias.bin").write_bytes(b"\xb0\x07\xf4W\0\1\0\1\0\0\0\x0c")
+    return Catalog.open(str(directory))
+
+
+def without_anything(directory: Path) -> Catalog:
+    for path in directory.glob("modules.*"):
+        if path.name not in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
+            path.unlink()
+    return Catalog.open(str(directory))
+
+
+def scanned(directory: Path) -> Catalog:
+    return Catalog.from_scan(str(directory))
+
+
+WAYS = [indexed, from_text, from_a_bad_index, without_anything, scanned]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], Catalog]) -> None:
+    directory = a_small_tree(tmp_path)
+    catalog = way(directory)
+
+    ext4 = catalog.entry("ext4")
+    assert ext4 is not None
+    assert (ext4.name, ext4.path) == ("ext4", "kernel/fs/ext4.ko")
+    assert ext4.depends == ("kernel/fs/jbd2.ko", "updates/crc-16.ko")
+    assert catalog.entry("none") is None
+    assert [entry.name for entry in catalog.entries()] == ["ext4", "jbd2", "crc_16"]
+    assert catalog.file(ext4.path) == f"{directory}/kernel/fs/ext4.ko"
+    assert catalog.name_of("updates/crc-16.ko") == "crc_16"
+    assert catalog.aliases("fs_ext4") == ("ext4",)
+    assert catalog.aliases("ext4") == ("ext4", "crc_16")
+    assert catalog.aliases("none") == ()
+    assert catalog.symbol_owners("symbol:jbd2_start") == ("jbd2",)
+    assert catalog.is_builtin("unix")
+    assert not catalog.is_builtin("ext4")
+    assert catalog.builtin_aliases("net_pf_1") == ("unix",)
+    (unix,) = catalog.builtins()
+    assert unix.modinfo == (("alias", "net-pf-1"), ("license", "GPL"))
+    assert len(list(catalog.alias_index.items())) == 3
+    assert len(list(catalog.symbol_index.items())) == 2
+    softdep, weakdep = catalog.config_texts()
+    assert softdep[0] == f"{directory}/modules.softdep"
+    assert softdep[1].endswith("\nsoftdep ext4 pre: crc-16\n")
+    assert weakdep[0] == f"{directory}/modules.weakdep"
+    assert catalog.release == RELEASE
+    catalog.close()
+
+
+@pytest.mark.parametrize(
+    ("way", "source", "notice"),
+    [
+        (indexed, "indexes", ""),
+        (from_text, "text", "modules.dep.bin cannot be read (No such file or directory)"),
+        (from_a_bad_index, "text", "version 1.1"),
+        (without_anything, "scan", "scanning the module files"),
+        (scanned, "scan", ""),
+    ],
+)
+def test_a_catalog_says_what_answers_and_why(
+    tmp_path: Path, way: Callable[[Path], Catalog], source: str, notice: str
+) -> None:
+    catalog = way(a_small_tree(tmp_path))
+
+    assert catalog.source == source
+    assert notice in catalog.notice
+    assert bool(notice) == bool(catalog.notice)
+    assert "\n" not in catalog.notice
+
+
+def test_empty_indexes_of_builtins_as_kmod_leaves_them_do_no_harm(tmp_path: Path) -> None:
+    directory = a_small_tree(tmp_path)
+    for name in ("modules.builtin.bin", "modules.builtin.alias.bin"):
+        (directory / name).write_bytes(b"")
+    for name in ("modules.builtin", "modules.builtin.modinfo"):
+        (directory / name).unlink()
+
+    catalog = Catalog.open(str(directory))
+
+    assert (catalog.source, catalog.notice) == ("indexes", "")
+    assert not catalog.is_builtin("unix")
+    assert catalog.builtin_aliases("net_pf_1") == ()
+    assert catalog.builtins() == ()
+
+
+def test_a_tree_of_an_old_kernel_has_absolute_paths_that_lie_below_it(tmp_path: Path) -> None:
+    directory = tmp_path / "lib/modules/2.6.26"
+    directory.mkdir(parents=True)
+    old = "/lib/modules/2.6.26/kernel"
+    (directory / "modules.dep").write_text(f"{old}/a-b.ko: {old}/c.ko\n{old}/c.ko:\n/opt/d.ko:\n")
+    (directory / "modules.alias").write_text("# Aliases\nalias net-pf-1 a_b\n")
+    (directory / "modules.symbols").write_text("alias symbol:c_open c\n")
+
+    catalog = Catalog.open(str(directory))
+
+    entry = catalog.entry("a_b")
+    assert entry is not None
+    assert entry.path == f"{old}/a-b.ko"
+    assert [catalog.file(path) for path in (entry.path, *entry.depends)] == [
+        f"{directory}/kernel/a-b.ko",
+        f"{directory}/kernel/c.ko",
+    ]
+    assert catalog.file("/opt/d.ko") == "/opt/d.ko"
+    assert catalog.aliases("net_pf_1") == ("a_b",)
+    assert catalog.symbol_owners("symbol:c_open") == ("c",)
+    assert catalog.config_texts() == ()
+
+
+def test_a_missing_tree_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NoTreeError):
+        Catalog.open(str(tmp_path / "none"))
+    with pytest.raises(NoTreeError):
+        Catalog.from_scan(str(tmp_path / "none"))
+
+
+def test_an_empty_tree_answers_that_nothing_is_there(tmp_path: Path) -> None:
+    catalog = Catalog.open(str(a_tree(tmp_path, {}, order=None, builtin=None)))
+
+    assert (catalog.source, catalog.entries()) == ("scan", ())
+
+
+def test_an_index_broken_inside_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
+    directory = a_small_tree(tmp_path)
+    path = directory / "modules.dep.bin"
+    path.write_bytes(path.read_bytes()[:-8])
+
+    with pytest.raises(FormatError) as caught:
+        Catalog.open(str(directory)).entries()
+
+    assert caught.value.path == str(path)
+    assert caught.value.remedy == "run depmod to write the indexes anew"
+
+
+def test_a_relative_directory_is_made_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_small_tree(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    catalog = Catalog.open(f"./lib/modules/{RELEASE}")
+
+    assert catalog.directory == f"{tmp_path}/./lib/modules/{RELEASE}"
+
+
+def test_text_that_an_index_cannot_hold_is_left_out(tmp_path: Path) -> None:
+    directory = a_small_tree(tmp_path)
+    with (directory / "modules.alias").open("a") as file:
+        file.write("alias \N{SNOWMAN} ext4\n")
+
+    assert from_text(directory).aliases("fs_ext4") == ("ext4",)

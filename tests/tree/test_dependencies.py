@@ -1,0 +1,125 @@
+"""Numbers, closures and cycles of modules."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from lkm.tree.dependencies import closures, cycles, direct_dependencies, number
+
+
+def cycles_of(text: str) -> list[str]:
+    """Return the chains of a graph written as "a:bc b:a", as "a b"."""
+    needs = {part[0]: part[2:] for part in text.split()}
+    names = list(needs)
+    graph = [[names.index(other) for other in needs[name]] for name in names]
+    _, stuck = number(graph)
+    return [" ".join(names[module] for module in chain) for chain in cycles(graph, stuck)]
+
+
+def test_owners_are_needed_once_in_order_of_first_use() -> None:
+    owners = {"one": 1, "two": 2, "dotted": 0, "same": 1}
+
+    assert direct_dependencies(
+        [["two", "kernel", "one", "same", "two"], [".dotted"], []], owners
+    ) == [
+        [2, 1],
+        [0],
+        [],
+    ]
+
+
+def test_users_are_numbered_before_what_they_need() -> None:
+    # 0 needs 1 and 2, 3 needs 2, 2 needs 4.
+    graph = [[1, 2], [], [4], [2], []]
+
+    numbers, stuck = number(graph)
+
+    assert stuck == []
+    assert numbers == [1, 4, 2, 0, 3]
+    assert closures(graph, numbers) == [[2, 4, 1], [], [4], [2, 4], []]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_everything_needed_stands_behind_what_needs_it(seed: int) -> None:
+    source = random.Random(seed)
+    graph = [source.sample(range(rank), min(rank, source.randrange(4))) for rank in range(30)]
+
+    numbers, stuck = number(graph)
+
+    assert stuck == []
+    for module, needed in enumerate(closures(graph, numbers)):
+        assert set(graph[module]) <= set(needed)
+        for place, other in enumerate(needed):
+            assert set(graph[other]) <= set(needed[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    ("graph", "chains"),
+    [
+        ("a:a", ["a"]),
+        ("a:b b:a", ["a b"]),
+        ("a:bc b:a c:d d:", ["a b"]),
+        ("a:bc b:d c:d d:a", ["a c d", "a b d"]),
+        ("h:i a:b d:e b:c c:a e:d i:j j:k k:h", ["h i j k", "a b c", "e d"]),
+    ],
+)
+def test_cycles_are_reported_in_kmods_order(graph: str, chains: list[str]) -> None:
+    assert cycles_of(graph) == chains
+
+
+def test_a_cycle_that_leads_to_another_is_reported_once_where_kmod_has_no_memory_left() -> None:
+    assert cycles_of("p:qd q:p d:x x:y y:x") == ["p q", "x y"]
+
+
+def test_modules_that_all_need_each_other_are_reported_where_kmod_aborts() -> None:
+    chains = cycles_of("a:bcd b:acd c:abd d:abc")
+
+    assert chains[0] == "a d c b"
+    assert len(chains) == len(set(chains)) == 15
+
+
+def test_many_modules_that_all_need_each_other_take_no_time() -> None:
+    graph = [[other for other in range(100) if other != module] for module in range(100)]
+    start = time.monotonic()
+
+    chains = cycles(graph, range(100))
+
+    assert {module for chain in chains for module in chain} == set(range(100))
+    assert time.monotonic() - start < 1
+
+
+def test_a_cycle_through_thousands_needs_no_recursion() -> None:
+    graph = [[(module + 1) % 20_000] for module in range(20_000)]
+
+    assert cycles(graph, range(20_000)) == (tuple(range(20_000)),)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_each_chain_is_a_cycle_and_each_module_of_a_cycle_is_in_one(seed: int) -> None:
+    source = random.Random(seed)
+    graph = [source.sample(range(12), source.randrange(3)) for _ in range(12)]
+    _, stuck = number(graph)
+
+    chains = cycles(graph, stuck)
+
+    for chain in chains:
+        assert all(
+            after in graph[module]
+            for module, after in zip(chain, [*chain[1:], chain[0]], strict=True)
+        )
+    assert {module for chain in chains for module in chain} == {
+        module for module in range(12) if reaches_itself(graph, module)
+    }
+
+
+def reaches_itself(graph: list[list[int]], module: int) -> bool:
+    reached: set[int] = set()
+    todo = [module]
+    while todo:
+        new = set(graph[todo.pop()]) - reached
+        reached |= new
+        todo += new
+    return module in reached

@@ -1,0 +1,403 @@
+"""The indexes of lkm against those of Debian's kmod.
+
+kmod 30 lays its binary indexes out in another order than kmod 34 and lkm, so those are compared by
+what they hold; and kmod's own modprobe reads ours.
+"""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import CycleError
+from lkm.tree.catalog import Catalog
+from lkm.tree.depmod import Indexes, build_indexes, write_indexes
+from lkm.tree.search import Override, SearchRules
+from lkm.tree.trie import TrieIndex
+from tests.builders.elf import AnExport, a_module
+from tests.tree.trees import RELEASE, a_tree, chained
+
+pytestmark = pytest.mark.oracle
+
+# kmod 30 does not know weak dependencies.
+UNKNOWN_TO_KMOD = {"modules.weakdep"}
+
+
+def kmods_depmod(kmod: Path, root: Path, *options: str, release: str = RELEASE) -> str:
+    """Run kmod's depmod; return what it says on stderr."""
+    command = [str(kmod.parent / "depmod"), "-b", str(root), *options, release]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done
+    return done.stderr
+
+
+def assert_equal(indexes: Indexes, directory: Path) -> None:
+    """Compare every file with the one in *directory*: text by bytes, binary by what it holds."""
+    for name, data in indexes.files.items():
+        if name in UNKNOWN_TO_KMOD:
+            continue
+        theirs = (directory / name).read_bytes()
+        if not name.endswith(".bin"):
+            assert data == theirs, name
+        elif theirs:
+            assert items(data) == items(theirs), name
+        else:  # what kmod writes where the build left no list of built-in modules
+            assert items(data) == [], name
+
+
+def items(data: bytes) -> list[tuple[str, str, int]]:
+    return list(TrieIndex.from_bytes(data).items())
+
+
+def said(indexes: Indexes) -> str:
+    return "".join(f"depmod: {problem.level}: {problem.text}\n" for problem in indexes.problems)
+
+
+def zstd(data: bytes) -> bytes:
+    return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
+
+
+Tree = Mapping[str, object]
+
+A_AND_B = {
+    "kernel/a.ko": a_module(name="a", exports=[AnExport(name="a_open", crc=7)]),
+    "kernel/b-c.ko": a_module(name="b_c", imports=["a_open", "printk"]),
+}
+TREES: dict[str, Tree] = {
+    "plain": {"files": A_AND_B, "order": ["kernel/b-c.ko", "kernel/a.ko"]},
+    "no order file": {"files": A_AND_B, "order": None},
+    "an order file cut off": {"files": A_AND_B, "order": b"kernel/b-c.ko\nkernel/a.ko"},
+    "nothing from the build": {
+        "files": A_AND_B,
+        "order": None,
+        "builtin": None,
+        "builtin_modinfo": None,
+    },
+    "no module at all": {"files": {}},
+    "updates": {
+        "files": {
+            **A_AND_B,
+            "updates/dkms/a.ko": a_module(name="a", exports=[AnExport(name="a_close")]),
+            "kernel/zz/b_c.ko": a_module(name="b_c", modinfo=["alias=other"]),
+        }
+    },
+    "compressed": {
+        "files": {
+            "kernel/a.ko.gz": gzip.compress(A_AND_B["kernel/a.ko"]),
+            "kernel/b-c.ko.xz": lzma.compress(A_AND_B["kernel/b-c.ko"], check=lzma.CHECK_CRC32),
+            "updates/d.ko": a_module(name="d", imports=["a_open"]),
+        },
+        "order": ["kernel/b-c.ko", "updates/d.ko", "kernel/a.ko"],
+    },
+    "a chain and a fan": {
+        "files": chained(
+            {
+                "top": ["left", "right", "deep"],
+                "left": ["base", "deep"],
+                "right": ["base"],
+                "base": [],
+                "deep": ["right"],
+                "alone": [],
+                "second": ["deep", "left"],
+            }
+        ),
+        "order": None,
+    },
+    "weak symbols": {
+        "files": {
+            "kernel/user.ko": a_module(name="user", weak_imports=["a_open", "nowhere"]),
+            **A_AND_B,
+        }
+    },
+    "versions only": {
+        "files": {"kernel/user.ko": a_module(name="user", versions={"a_open": 7}), **A_AND_B}
+    },
+    "two owners": {
+        "files": {
+            "kernel/a.ko": a_module(name="a", exports=[AnExport(name="same")]),
+            "kernel/b.ko": a_module(name="b", exports=[AnExport(name="same", crc=3)]),
+            "kernel/user.ko": a_module(name="user", imports=["same"]),
+        }
+    },
+    "symbols with dots": {
+        "files": {
+            "kernel/a.ko": a_module(name="a", exports=[AnExport(name="open")]),
+            "kernel/user.ko": a_module(name="user", imports=[".open"]),
+        }
+    },
+    "aliases": {
+        "files": {
+            "kernel/x-1.ko": a_module(
+                name="x_1",
+                modinfo=[
+                    "alias=pci:v-1d*[a-f]",
+                    "alias=bad[",
+                    "alias=",
+                    "alias=same",
+                    "alias=same",
+                    "alias=of:N*T*Cfoo,bar",
+                    "softdep=pre: a-b post: c",
+                    "softdep=",
+                    "alias=devname:net/tun",
+                    "alias=char-major-10-*",
+                    "alias=char-major-10-200",
+                    "alias=block-major-7-1",
+                ],
+            ),
+            "kernel/y.ko": a_module(name="y", modinfo=["alias=same", "alias=devname:y"]),
+            "kernel/z.ko": a_module(
+                name="z", modinfo=["alias=devname:z", "alias=block-major-010-9x"]
+            ),
+        }
+    },
+    "built-in": {
+        "files": {},
+        "builtin": ["kernel/fs/foo-bar.ko", "kernel/1x.ko", "1/z.ko", "kernel/x/zed.ko"],
+        "builtin_modinfo": [
+            "zed.alias=net-1",
+            "foo_bar.alias=net-1",
+            "nodot=1",
+            "zed.license=GPL",
+            "zed.alias=q[",
+            "x.alias=a",
+        ],
+    },
+    "broken files": {
+        "files": {
+            **A_AND_B,
+            "kernel/text.ko": b"this is no module",
+            "kernel/empty.ko": b"",
+            "kernel/half.ko": A_AND_B["kernel/a.ko"][:700],
+        },
+        "order": None,
+    },
+    "other machines": {
+        "files": {
+            "kernel/a.ko": a_module(name="a", exports=[AnExport(name="q")], bits=32, machine=3),
+            "kernel/b.ko": a_module(name="b", imports=["q"], bits=64, order=">", machine=22),
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=TREES.keys())
+def test_a_small_tree_has_the_same_indexes_and_the_same_warnings(
+    tmp_path: Path, kmod: Path, tree: Tree
+) -> None:
+    directory = a_tree(tmp_path, **tree)  # type: ignore[arg-type]  # a_tree's own keywords
+    complaints = kmods_depmod(kmod, tmp_path)
+
+    indexes = build_indexes(str(directory))
+
+    assert_equal(indexes, directory)
+    assert said(indexes) == complaints
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd program")
+def test_a_tree_compressed_by_zstd_has_the_same_indexes(tmp_path: Path, kmod: Path) -> None:
+    files = {}
+    for path, data in A_AND_B.items():
+        (tmp_path / "plain").write_bytes(data)  # kmod needs the size, which a pipe does not tell
+        subprocess.run(["zstd", "-q", "-f", tmp_path / "plain"], check=True)
+        files[f"{path}.zst"] = (tmp_path / "plain.zst").read_bytes()
+    directory = a_tree(tmp_path, files, order=list(A_AND_B))
+    kmods_depmod(kmod, tmp_path)
+
+    assert_equal(build_indexes(str(directory)), directory)
+
+
+def test_links_are_followed_as_kmod_does(tmp_path: Path, kmod: Path) -> None:
+    directory = a_tree(tmp_path, A_AND_B)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/c.ko").write_bytes(a_module(name="c", imports=["a_open"]))
+    (directory / "extra").symlink_to(tmp_path / "more")
+    (directory / "d.ko").symlink_to("kernel/a.ko")
+    (directory / "gone.ko").symlink_to("nowhere")
+    (directory / "build").symlink_to(tmp_path)
+    (directory / "source").symlink_to("kernel")
+    kmods_depmod(kmod, tmp_path)
+
+    assert_equal(build_indexes(str(directory)), directory)
+
+
+RULES: dict[str, tuple[str, Callable[[Path], SearchRules]]] = {
+    "search": ("search zz built-in updates", lambda _: SearchRules(("zz", "built-in", "updates"))),
+    "built-in first": ("search built-in zz", lambda _: SearchRules(("built-in", "zz"))),
+    "two lines": ("search zz\nsearch kernel", lambda _: SearchRules(("zz", "kernel"))),
+    "override": (
+        "search zz built-in\noverride one * kernel/old",
+        lambda _: SearchRules(("zz", "built-in"), (Override("one", "kernel/old"),)),
+    ),
+    "two overrides": (
+        "override one * zz\noverride one * kernel/old",
+        lambda _: SearchRules((), (Override("one", "zz"), Override("one", "kernel/old"))),
+    ),
+    "exclude": ("exclude zz two.ko", lambda _: SearchRules(excludes=("zz", "two.ko"))),
+    "external": (
+        "external * {0}/e1\nexternal * {0}/e2\nsearch external built-in",
+        lambda root: SearchRules(("external", "built-in"), externals=(f"{root}/e1", f"{root}/e2")),
+    ),
+    "external last": (
+        "external * {0}/e2\nexternal * {0}/e1\nsearch zz built-in external",
+        lambda root: SearchRules(
+            ("zz", "built-in", "external"), externals=(f"{root}/e2", f"{root}/e1")
+        ),
+    ),
+    "external unranked": (
+        "external * {0}/e1\nexternal * {0}/e2",
+        lambda root: SearchRules(externals=(f"{root}/e1", f"{root}/e2")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("config", "rules"), RULES.values(), ids=RULES.keys())
+def test_the_same_of_several_files_wins(
+    tmp_path: Path, kmod: Path, config: str, rules: Callable[[Path], SearchRules]
+) -> None:
+    def one(path: str) -> bytes:
+        return a_module(name="one", modinfo=[f"alias={path}"])
+
+    paths = ("kernel/old/one.ko", "kernel/new/one.ko", "zz/one.ko", "kernel/two.ko", "zz/three.ko")
+    directory = a_tree(tmp_path, {path: one(path) for path in paths})
+    for folder in ("e1", "e2"):
+        (tmp_path / folder).mkdir()
+        for name in ("one.ko", "four.ko"):
+            (tmp_path / folder / name).write_bytes(one(f"{folder}/{name}"))
+    (tmp_path / "depmod.conf").write_text(config.format(tmp_path) + "\n")
+    kmods_depmod(kmod, tmp_path, "-C", f"{tmp_path}/depmod.conf")
+
+    assert_equal(build_indexes(str(directory), rules=rules(tmp_path)), directory)
+
+
+CYCLES: list[Mapping[str, str]] = [
+    {"a": "b", "b": "a"},
+    {"a": "a"},
+    {"u": "a", "a": "b", "b": "ca", "c": ""},
+    {"a": "bc", "b": "d", "c": "d", "d": "a"},
+    {"h": "i", "a": "b", "d": "e", "b": "c", "c": "a", "e": "d", "i": "j", "j": "k", "k": "h"},
+    {
+        "k": "h",
+        "b": "c",
+        "e": "d",
+        "f": "",
+        "i": "j",
+        "a": "b",
+        "j": "k",
+        "c": "a",
+        "h": "i",
+        "d": "e",
+    },
+]
+
+
+@pytest.mark.parametrize("ordered", [True, False], ids=["ordered", "hashed"])
+@pytest.mark.parametrize("needs", CYCLES, ids=str)
+def test_cycles_are_told_in_the_same_words(
+    tmp_path: Path, kmod: Path, needs: Mapping[str, str], *, ordered: bool
+) -> None:
+    graph = {f"mod_loop_{name}": [f"mod_loop_{n}" for n in deps] for name, deps in needs.items()}
+    order = [f"kernel/{name}.ko" for name in graph] if ordered else None
+    directory = a_tree(tmp_path, chained(graph), order=order)
+    complaints = [
+        line
+        for line in kmods_depmod(kmod, tmp_path).splitlines()
+        # kmod also calls a module a cycle that a cycle only leads to; it says so with one name.
+        if " -> " in line
+    ]
+
+    with pytest.raises(CycleError) as caught:
+        build_indexes(str(directory))
+
+    assert complaints == [
+        f"depmod: ERROR: Cycle detected: {' -> '.join((*chain, chain[0]))}"
+        for chain in caught.value.cycles
+    ]
+
+
+@pytest.mark.debian
+def test_a_real_tree_has_the_same_indexes(indexed_root: Path, debian_release: str) -> None:
+    directory = indexed_root / "lib/modules" / debian_release
+
+    indexes = build_indexes(str(directory))
+
+    assert indexes.problems == ()
+    assert_equal(indexes, directory)
+
+
+@pytest.fixture(scope="session")
+def our_root(
+    debian_root: Path, debian_release: str, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return a copy of Debian's kernel with indexes of our making."""
+    root = tmp_path_factory.mktemp("ours")
+    shutil.copytree(debian_root / "lib", root / "lib", copy_function=os.link, symlinks=True)
+    directory = str(root / "lib/modules" / debian_release)
+    write_indexes(build_indexes(directory).files, directory)
+    return root
+
+
+def modprobe(kmod: Path, root: Path, release: str, *arguments: str) -> list[str]:
+    """Return the lines that kmod's modprobe prints for each of *arguments*, one call for all."""
+    command = [str(kmod.parent / "modprobe"), "-d", str(root), "-S", release, "-C", "/dev/null"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    return done.stdout.replace(str(root), "ROOT").splitlines()
+
+
+@pytest.mark.debian
+def test_kmod_reads_our_indexes_as_its_own(
+    our_root: Path, indexed_root: Path, debian_release: str, kmod: Path
+) -> None:
+    directory = indexed_root / "lib/modules" / debian_release
+    names = [entry.name for entry in Catalog.open(str(directory)).entries()][::4]
+
+    ours = modprobe(kmod, our_root, debian_release, "-a", "-D", *names)
+
+    assert len(ours) >= len(names)
+    assert ours == modprobe(kmod, indexed_root, debian_release, "-a", "-D", *names)
+    # -c prints the whole of the alias and symbol indexes.
+    ours = modprobe(kmod, our_root, debian_release, "-c")
+    assert len(ours) > 10_000
+    assert ours == modprobe(kmod, indexed_root, debian_release, "-c")
+
+
+@pytest.mark.debian
+def test_modaliases_resolve_as_kmod_does(
+    indexed_root: Path, debian_release: str, kmod: Path
+) -> None:
+    catalog = Catalog.open(str(indexed_root / "lib/modules" / debian_release))
+    source = random.Random(7)
+    patterns = [key for key, _, _ in catalog.alias_index.items()]
+    words = [concrete(source, pattern) for pattern in source.sample(patterns, 300)]
+    words += [word[:-1] + "x" for word in words[:40]]
+    # modprobe -R stops at a word without an answer, so each is asked about on its own.
+    checked = 0
+    for word in dict.fromkeys(words):
+        if catalog.entry(word) is not None:
+            continue
+        ours = catalog.aliases(word) or catalog.builtin_aliases(word)
+        assert modprobe(kmod, indexed_root, debian_release, "-R", word) == list(ours), word
+        checked += 1
+    assert checked > 250
+
+
+def concrete(source: random.Random, pattern: str) -> str:
+    """Return a modalias that *pattern* matches."""
+    word = ""
+    while pattern:
+        character, pattern = pattern[0], pattern[1:]
+        if character == "*":
+            word += "".join(source.choice("0123456789ABCDEF") for _ in range(source.randrange(4)))
+        elif character == "[":
+            inside, _, pattern = pattern.partition("]")
+            word += inside[0]
+        else:
+            word += "0" if character == "?" else character
+    return word

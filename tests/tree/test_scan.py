@@ -1,0 +1,129 @@
+"""Finding and reading the module files of a tree."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lkm.tree.scan import Problem, find_modules, scan_tree, walk
+from lkm.tree.search import SearchRules
+from tests.builders.elf import a_module
+
+
+def files(directory: Path, *paths: str) -> None:
+    for path in paths:
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).touch()
+
+
+def found(directory: Path, *excludes: str) -> list[str]:
+    return sorted(os.path.relpath(path, directory) for path in walk(str(directory), excludes).paths)
+
+
+def test_module_files_are_found_whatever_their_compression(tmp_path: Path) -> None:
+    files(
+        tmp_path, "a.ko", "k/b.ko.gz", "k/l/c.ko.xz", "d.ko.zst", "e.ko.bz2", "k/.ko", "f.o", "ko"
+    )
+
+    assert found(tmp_path) == ["a.ko", "d.ko.zst", "k/b.ko.gz", "k/l/c.ko.xz"]
+
+
+def test_build_source_and_excluded_names_are_passed_over_at_every_depth(tmp_path: Path) -> None:
+    files(tmp_path, "build/a.ko", "k/source/b.ko", "k/old/c.ko", "k/d.ko", "k/old.ko")
+
+    assert found(tmp_path, "old", "old.ko") == ["k/d.ko"]
+
+
+def test_a_folder_may_be_called_like_a_module(tmp_path: Path) -> None:
+    files(tmp_path, "k/dir.ko/a.ko")
+
+    assert found(tmp_path) == ["k/dir.ko/a.ko"]
+
+
+def test_links_are_followed_but_not_around_in_circles(tmp_path: Path) -> None:
+    files(tmp_path / "tree", "kernel/a.ko")
+    files(tmp_path / "elsewhere", "b.ko", "c.ko")
+    (tmp_path / "tree/extra").symlink_to("../elsewhere")
+    (tmp_path / "tree/c2.ko").symlink_to("../elsewhere/c.ko")
+    (tmp_path / "tree/kernel/up").symlink_to("..")
+    (tmp_path / "tree/self").symlink_to("self")
+    (tmp_path / "tree/gone.ko").symlink_to("nowhere.ko")
+
+    assert found(tmp_path / "tree") == ["c2.ko", "extra/b.ko", "extra/c.ko", "kernel/a.ko"]
+
+
+def test_links_among_many_folders_do_not_multiply(tmp_path: Path) -> None:
+    for one in range(8):
+        files(tmp_path, f"d{one}/m{one}.ko")
+        for other in range(8):
+            if other != one:
+                (tmp_path / f"d{one}/to{other}").symlink_to(f"../d{other}")
+
+    assert {os.path.basename(path) for path in found(tmp_path)} == {f"m{n}.ko" for n in range(8)}
+    assert len(found(tmp_path)) < 200
+
+
+def test_a_very_deep_tree_needs_no_recursion(tmp_path: Path) -> None:
+    folders = [f"{tmp_path}{'/d' * depth}" for depth in range(1, 1300)]
+    for folder in folders:
+        os.mkdir(folder)
+    Path(folders[-1], "a.ko").touch()
+    try:
+        assert walk(str(tmp_path)).paths == (f"{folders[-1]}/a.ko",)
+    finally:  # pytest removes folders by recursion
+        os.unlink(f"{folders[-1]}/a.ko")
+        for folder in reversed(folders):
+            os.rmdir(folder)
+
+
+def test_a_missing_folder_is_a_problem() -> None:
+    assert walk("/no/such/folder").problems == (
+        Problem("ERROR", "could not open directory /no/such/folder: No such file or directory"),
+    )
+
+
+def test_external_folders_are_walked_too(tmp_path: Path) -> None:
+    files(tmp_path, "tree/kernel/a.ko", "tree/updates/b.ko", "tree/kernel/b.ko", "more/c.ko")
+    rules = SearchRules(externals=(f"{tmp_path}/more",))
+    problems: list[Problem] = []
+
+    chosen = find_modules(f"{tmp_path}/tree", rules, problems)
+
+    assert sorted(chosen.items()) == [
+        ("a", f"{tmp_path}/tree/kernel/a.ko"),
+        ("b", f"{tmp_path}/tree/updates/b.ko"),
+        ("c", f"{tmp_path}/more/c.ko"),
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "Invalid argument"),
+        (b"\x7fELF", "Invalid argument"),
+        (a_module()[:300], "Invalid argument"),
+        (b"some text, no module", "Exec format error"),
+    ],
+)
+def test_a_broken_file_is_a_problem_and_listed_by_its_name(
+    tmp_path: Path, data: bytes, reason: str
+) -> None:
+    path = tmp_path / "snd-x.ko"
+    path.write_bytes(data)
+
+    scanned = scan_tree([str(path)])
+
+    (module,) = scanned.modules
+    assert (module.name, module.exports, module.needs) == ("snd_x", (), ())
+    assert scanned.problems == (Problem("ERROR", f"failed to load symbols from {path}: {reason}"),)
+
+
+def test_a_file_gone_meanwhile_is_a_problem(tmp_path: Path) -> None:
+    path = f"{tmp_path}/gone.ko"
+
+    assert scan_tree([path]).problems == (
+        Problem("ERROR", f"failed to load symbols from {path}: No such file or directory"),
+    )

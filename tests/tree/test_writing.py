@@ -1,0 +1,115 @@
+"""Putting index files into a directory."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FileError
+from lkm.tree.writing import write_indexes
+
+FILES = {"modules.dep": b"a.ko:\n", "modules.dep.bin": b"\0\1\2", "modules.devname": b""}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.is_file()}
+
+
+def test_files_are_written_for_everybody_to_read(tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        write_indexes(FILES, str(tmp_path / "new/out"))
+    finally:
+        os.umask(old)
+
+    assert contents(tmp_path / "new/out") == FILES
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "new/out").iterdir()} == {0o644}
+
+
+def test_old_files_are_replaced_and_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"keep")
+    os.link(tmp_path / "elsewhere", tmp_path / "modules.dep")
+    (tmp_path / "modules.devname").symlink_to("elsewhere")
+
+    write_indexes(FILES, str(tmp_path))
+
+    assert contents(tmp_path) == {**FILES, "elsewhere": b"keep"}
+
+
+def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep.lkm-new").write_bytes(b"half")
+
+    write_indexes(FILES, str(tmp_path))
+
+    assert contents(tmp_path) == FILES
+
+
+def test_a_full_disk_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_indexes(FILES, str(tmp_path))
+    synced: list[int] = []
+
+    def full(descriptor: int) -> None:
+        synced.append(descriptor)
+        if len(synced) == 2:
+            raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError) as caught:
+        write_indexes(dict.fromkeys(FILES, b"new"), str(tmp_path))
+
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.path == f"{tmp_path}/modules.dep.bin"
+    assert contents(tmp_path) == FILES
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_old: str, _new: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_indexes(FILES, str(tmp_path))
+
+    assert contents(tmp_path) == {}
+
+
+def test_a_file_in_place_of_the_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(FileError) as caught:
+        write_indexes(FILES, str(tmp_path / "file"))
+    assert caught.value.operation == "write"
+
+
+def test_a_directory_in_place_of_a_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep.bin").mkdir()
+
+    with pytest.raises(FileError) as caught:
+        write_indexes(FILES, str(tmp_path))
+
+    assert caught.value.path == f"{tmp_path}/modules.dep.bin"
+    assert not [path.name for path in tmp_path.iterdir() if path.name.endswith("-new")]
+
+
+def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    code = (
+        "import sys; from lkm.tree.writing import write_indexes; "
+        "write_indexes({'modules.dep': b'x'}, sys.argv[1])"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as second:
+        time.sleep(0.3)
+        assert second.poll() is None
+        assert contents(tmp_path) == {}
+
+        os.close(descriptor)
+        assert second.wait(10) == 0
+    assert contents(tmp_path) == {"modules.dep": b"x"}
