@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import lzma
 import os
 from pathlib import Path
 
 import pytest
 
+from lkm.elf.file import ElfFile
 from lkm.errors import (
     AlreadyLoadedError,
     BadModuleFormatError,
@@ -20,6 +22,7 @@ from lkm.errors import (
 )
 from lkm.kernel.live import COMPRESSED_FILE, LiveKernel
 from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS, IGNORE_VERMAGIC
+from lkm.module.facts import Module
 from lkm.module.file import ModuleImage, read_image
 from lkm.names import ModuleName
 from tests.builders.elf import a_module
@@ -90,9 +93,7 @@ def test_a_module_that_sysfs_does_not_have_is_shown_as_proc_has_it(tmp_path: Pat
 
 def test_a_folder_without_a_refcnt_has_none(tmp_path: Path) -> None:
     line = "loop 1 1 - Live 0xffffffffc0201000\n"
-    kernel = LiveKernel(
-        a_root(tmp_path, lines=line, folders={"loop": {"coresize": "40960\n"}})
-    )
+    kernel = LiveKernel(a_root(tmp_path, lines=line, folders={"loop": {"coresize": "40960\n"}}))
 
     (module,) = kernel.modules()
 
@@ -173,8 +174,6 @@ def test_an_image_without_a_file_goes_as_bytes() -> None:
 def test_a_compressed_file_goes_to_a_kernel_that_unpacks_it(
     tmp_path: Path, unpacks: str, expected: str
 ) -> None:
-    import lzma
-
     root = a_root(tmp_path / "root", folders={})
     if unpacks:
         (tmp_path / "root/sys/module").mkdir(parents=True)
@@ -223,9 +222,7 @@ def test_what_insert_answers_has_a_meaning_of_its_own(
         (errno.ENOSYS, NoModuleSupportError),
     ],
 )
-def test_what_remove_answers_has_a_meaning_of_its_own(
-    number: int, kind: type[KernelError]
-) -> None:
+def test_what_remove_answers_has_a_meaning_of_its_own(number: int, kind: type[KernelError]) -> None:
     kernel = LiveKernel(syscalls=RecordedSyscalls(delete=-number))
 
     with pytest.raises(KernelError) as caught:
@@ -283,8 +280,6 @@ def forced_bytes(image: ModuleImage, flags: int) -> bytes:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("bits", [32, 64])
 def test_without_flags_the_crcs_are_hidden_from_the_kernel(bits: int, order: str) -> None:
-    from lkm.elf.file import ElfFile
-
     image = ModuleImage(TINY, a_module(versions={"module_layout": 1}, bits=bits, order=order))
 
     section = ElfFile.from_bytes(forced_bytes(image, IGNORE_MODVERSIONS)).section("__versions")
@@ -296,8 +291,6 @@ def test_without_flags_the_crcs_are_hidden_from_the_kernel(bits: int, order: str
 
 
 def test_without_flags_the_vermagic_is_overwritten() -> None:
-    from lkm.module.facts import Module
-
     image = ModuleImage(TINY, a_module(versions={"module_layout": 1}))
     changed = forced_bytes(image, IGNORE_VERMAGIC)
 

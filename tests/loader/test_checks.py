@@ -13,7 +13,7 @@ from lkm.loader.facts import KernelFacts, KernelSymbol
 from lkm.loader.findings import LogLine
 from lkm.loader.taint import Taint, letters
 from lkm.module.file import image_from_bytes
-from tests.builders.elf import ASection, ASymbol, AnExport, a_module, an_elf
+from tests.builders.elf import AnExport, ASection, ASymbol, a_module, an_elf
 
 VERMAGIC = "6.1.0-56-amd64 SMP preempt mod_unload modversions "
 LAYOUT, PRINTK = 0x10, 0x20
@@ -43,7 +43,7 @@ def a_kernel(*symbols: KernelSymbol, **parts: object) -> KernelFacts:
     return KernelFacts(**(defaults | parts))  # type: ignore[arg-type]  # KernelFacts' own fields
 
 
-def a_file(*, signed: bool = False, **parts: object) -> bytes:
+def a_file(**parts: object) -> bytes:
     defaults: dict[str, object] = {
         "name": "tm",
         "modinfo": ("retpoline=Y",),
@@ -51,12 +51,12 @@ def a_file(*, signed: bool = False, **parts: object) -> bytes:
         "imports": ("_printk",),
         "vermagic": VERMAGIC,
     }
-    return a_module(**(defaults | parts)) + (SIGNATURE if signed else b"")
+    return a_module(**(defaults | parts))
 
 
 def a_clean_file(**parts: object) -> bytes:
     """A module as the distribution has it: of the tree, with retpolines, signed."""
-    return a_file(signed=True, **({"modinfo": ("retpoline=Y", "intree=Y")} | parts))
+    return a_file(**({"modinfo": ("retpoline=Y", "intree=Y")} | parts)) + SIGNATURE
 
 
 def examined(data: bytes, kernel: KernelFacts | None = None, flags: int = 0) -> Verdict:
@@ -269,9 +269,7 @@ def test_no_vermagic_is_forced_and_without_any_modinfo_so_is_the_rest() -> None:
         ("livepatch=Y", "5 tm: tainting kernel with TAINT_LIVEPATCH", "OEK", 45056),
     ],
 )
-def test_what_the_modinfo_confesses_taints(
-    entry: str, line: str, shown: str, tainted: int
-) -> None:
+def test_what_the_modinfo_confesses_taints(entry: str, line: str, shown: str, tainted: int) -> None:
     verdict = examined(a_file(modinfo=("retpoline=Y", entry)))
 
     assert log_of(verdict) == [OUT_OF_TREE, line, UNSIGNED]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,8 +62,11 @@ def test_a_tree_of_an_older_kernel_has_builtins_without_facts(tmp_path: Path) ->
     assert [builtin.modinfo for builtin in read_builtins(str(tmp_path))] == [(), ()]
 
 
-def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "modules.builtin").mkdir()
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_file_that_cannot_be_read_is_an_error(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "modules.builtin")
 
     with pytest.raises(FileError):
         read_builtins(str(tmp_path))

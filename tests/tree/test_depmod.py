@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def test_dependencies_stand_in_the_order_of_their_numbers(tmp_path: Path) -> Non
         ("mbcache", "kernel/mbcache.ko: kernel/crc16.ko", 2),
     ]
     assert items(files["modules.symbols.bin"])[0] == ("symbol:use_crc16", "crc16", 3)
+
+
+def test_compressed_modules_are_read_and_keep_their_suffix(tmp_path: Path) -> None:
+    modules = chained({"user": ["owner"], "owner": []})
+    directory = a_tree(
+        tmp_path,
+        {f"{path}.gz": gzip.compress(data) for path, data in modules.items()},
+        order=["kernel/owner.ko", "kernel/user.ko"],
+    )
+
+    files = build_indexes(str(directory)).files
+
+    assert files["modules.dep"] == b"kernel/owner.ko.gz:\nkernel/user.ko.gz: kernel/owner.ko.gz\n"
 
 
 def test_a_weak_reference_is_a_dependency_where_somebody_exports_it(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ what they hold; and kmod's own modprobe reads ours.
 
 from __future__ import annotations
 
-import gzip
 import lzma
 import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -61,9 +61,7 @@ def said(indexes: Indexes) -> str:
     return "".join(f"depmod: {problem.level}: {problem.text}\n" for problem in indexes.problems)
 
 
-def zstd(data: bytes) -> bytes:
-    return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
-
+ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
 Tree = Mapping[str, object]
 
@@ -91,7 +89,8 @@ TREES: dict[str, Tree] = {
     },
     "compressed": {
         "files": {
-            "kernel/a.ko.gz": gzip.compress(A_AND_B["kernel/a.ko"]),
+            # Debian's kmod is built without gzip.
+            "kernel/a.ko.xz": lzma.compress(A_AND_B["kernel/a.ko"]),
             "kernel/b-c.ko.xz": lzma.compress(A_AND_B["kernel/b-c.ko"], check=lzma.CHECK_CRC32),
             "updates/d.ko": a_module(name="d", imports=["a_open"]),
         },
@@ -201,15 +200,11 @@ def test_a_small_tree_has_the_same_indexes_and_the_same_warnings(
     assert said(indexes) == complaints
 
 
-@pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd program")
 def test_a_tree_compressed_by_zstd_has_the_same_indexes(tmp_path: Path, kmod: Path) -> None:
-    files = {}
-    for path, data in A_AND_B.items():
-        (tmp_path / "plain").write_bytes(data)  # kmod needs the size, which a pipe does not tell
-        subprocess.run(["zstd", "-q", "-f", tmp_path / "plain"], check=True)
-        files[f"{path}.zst"] = (tmp_path / "plain.zst").read_bytes()
+    compress = pytest.importorskip(ZSTD).compress
+    files = {f"{path}.zst": compress(data) for path, data in A_AND_B.items()}
     directory = a_tree(tmp_path, files, order=list(A_AND_B))
-    kmods_depmod(kmod, tmp_path)
+    assert kmods_depmod(kmod, tmp_path) == ""
 
     assert_equal(build_indexes(str(directory)), directory)
 
@@ -364,7 +359,7 @@ def test_kmod_reads_our_indexes_as_its_own(
     assert ours == modprobe(kmod, indexed_root, debian_release, "-a", "-D", *names)
     # -c prints the whole of the alias and symbol indexes.
     ours = modprobe(kmod, our_root, debian_release, "-c")
-    assert len(ours) > 10_000
+    assert len(ours) > 7_000
     assert ours == modprobe(kmod, indexed_root, debian_release, "-c")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -179,11 +180,14 @@ def test_a_file_is_mapped_and_its_path_is_in_errors(tmp_path: Path) -> None:
     assert caught.value.path == str(path)
 
 
-def test_a_missing_file_a_directory_and_an_empty_file_are_errors(tmp_path: Path) -> None:
+def test_what_is_missing_empty_or_no_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileError):
         TrieIndex.open(str(tmp_path / "none.bin"))
     with pytest.raises(FileError):
         TrieIndex.open(str(tmp_path))
+    os.mkfifo(tmp_path / "pipe.bin")
+    with pytest.raises(FileError):
+        TrieIndex.open(str(tmp_path / "pipe.bin"))
     (tmp_path / "empty.bin").touch()
     with pytest.raises(FormatError, match="cut off in the header"):
         TrieIndex.open(str(tmp_path / "empty.bin"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
-from lkm.cli.target import open_kernel
+from lkm.cli.opening import open_kernel
 from lkm.report.text import lsmod_table
 
 TYPE_CHECKING = False

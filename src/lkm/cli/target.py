@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lkm.cli.opening import open_kernel, sandbox_status
 from lkm.config.settings import Settings
 from lkm.tree.catalog import Catalog
 from lkm.tree.installed import tree_directory
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from lkm.cli.console import Console
     from lkm.kernel.protocol import Kernel
-    from lkm.kernel.sandbox import Status
 
 
 class Target:
@@ -86,24 +86,6 @@ class Target:
         for complaint in settings.complaints:
             self._console.err.write(f"{complaint.kmod_text}\n")
         return settings
-
-
-def open_kernel(on: str) -> Kernel:
-    """Return the kernel that ``--on`` names; empty is the live one."""
-    if on != "sandbox":
-        from lkm.kernel.live import LiveKernel  # noqa: PLC0415  # only the one that is meant
-
-        return LiveKernel()
-    from lkm.kernel.sandbox import Sandbox  # noqa: PLC0415  # it needs sqlite3
-
-    return Sandbox()
-
-
-def sandbox_status() -> Status:
-    """Return what kernel the sandbox is. Raises ``LkmError`` where none is booted."""
-    from lkm.kernel.sandbox import Sandbox  # noqa: PLC0415  # it needs sqlite3
-
-    return Sandbox().status()
 
 
 def _host_command_line() -> str:

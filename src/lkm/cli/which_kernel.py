@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from lkm.cli.target import sandbox_status
+from lkm.cli.opening import sandbox_status
 from lkm.errors import UsageError
 from lkm.tree.catalog import Catalog
 from lkm.tree.installed import tree_directory

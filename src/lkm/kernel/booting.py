@@ -107,8 +107,8 @@ def _assumed(modules: Sequence[ScannedModule]) -> Iterator[KernelSymbol]:
                 if crc and crc < 1 << 32:
                     counter[crc] += 1
     for name, counter in sorted(crcs.items()):
-        crc = counter.most_common(1)[0][0] if counter else None
-        yield KernelSymbol(name=name, crc=crc)
+        stated = counter.most_common(1)
+        yield KernelSymbol(name=name, crc=stated[0][0] if stated else None)
 
 
 def _find_symvers(root: str, release: str, directory: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lkm._text import encode
 from lkm.kernel.booting import BootFacts
-from lkm.kernel.loaded import LoadedModule
+from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
 from lkm.kernel.sandbox_files import ShownModule
 from lkm.kernel.store import as_number, as_text
 from lkm.loader.facts import KernelFacts, KernelSymbol
@@ -26,10 +26,26 @@ Allocation = tuple[str, int, int]
 """An area's kind, its address, and its size in bytes."""
 
 
+_TEXTS = ("release", "root", "directory", "command_line", "vermagic", "order", "exports_source")
+_NUMBERS = (
+    "machine",
+    "is_64bit",
+    "modversions",
+    "retpoline",
+    "tree_modules",
+    "unreadable",
+    "tainted",
+)
+
+
 def read_values(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return all of the kernel's values."""
+    """Return all of the kernel's values, those that are numbers in digits."""
     found = connection.execute("SELECT key, value FROM kernel")
-    return {str(key): as_text(value) for key, value in found}
+    values = {str(key): as_text(value) for key, value in found}
+    whole = all(key in values for key in _TEXTS) and values["order"] in {"<", ">"}
+    if not whole or not all(values.get(key, "").isdecimal() for key in _NUMBERS):
+        raise sqlite3.DatabaseError("the kernel's own values are not whole")
+    return values
 
 
 def write_values(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
@@ -100,7 +116,7 @@ def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...]) -> ShownMod
         size=as_number(size),
         refcnt=len(holders),
         holders=holders,
-        state=str(state),
+        state=_state(state),
         address=None if address is None else as_number(address) + MODULES_START,
         taints=letters(as_number(taints)),
         permanent=bool(permanent),
@@ -217,7 +233,7 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         modversions=values["modversions"] == "1",
         retpoline=values["retpoline"] == "1",
         symbols=_Symbols(connection),
-        loaded={as_text(name): str(state) for name, state in loaded},
+        loaded={as_text(name): _state(state) for name, state in loaded},
         sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
         blacklist=_blacklist(words),
         modules_disabled="nomodule" in words,
@@ -247,12 +263,12 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
         found += [
             KernelSymbol(
                 name=name,
-                crc=crc,
+                crc=_crc(crc),
                 gpl_only=bool(gpl_only),
                 namespace=as_text(namespace),
                 owner=as_text(owner),
                 owner_taints=Taint(as_number(taints)),
-                owner_state=str(state),
+                owner_state=_state(state),
             )
             for crc, gpl_only, namespace, owner, taints, state in self._connection.execute(
                 "SELECT crc, gpl_only, namespace, module.name, taints, state FROM export "
@@ -271,6 +287,16 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
 
     def __len__(self) -> int:
         return sum(1 for _name in self)
+
+
+def _state(stored: object) -> str:
+    if stored not in {LIVE, COMING, GOING}:
+        raise sqlite3.DatabaseError(f"no state of a module: {stored!r}")
+    return str(stored)
+
+
+def _crc(stored: object) -> int | None:
+    return None if stored is None else as_number(stored)
 
 
 def _blacklist(words: Sequence[str]) -> frozenset[str]:

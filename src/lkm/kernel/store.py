@@ -197,6 +197,9 @@ class Store:
         except sqlite3.Error as error:
             self.close()
             raise StateFileError(self.path, *_problem(error)) from error
+        except UnicodeDecodeError:  # how sqlite3 reports a damage that it wants to quote
+            self.close()
+            raise StateFileError(self.path, *_problem(sqlite3.Error("no text"))) from None
 
 
 def _problem(error: sqlite3.Error) -> tuple[str, str]:

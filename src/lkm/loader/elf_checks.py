@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from lkm.elf.constants import ET_REL, SHT_NOBITS, SHT_NULL, SHT_SYMTAB
 from lkm.elf.file import ElfFile
 from lkm.errors import FormatError
-from lkm.loader.facts import KernelFacts, as_native, find_section
+from lkm.loader.facts import PKCS7, KernelFacts, as_native, find_section
 from lkm.loader.findings import Finding, LogLine
 from lkm.module.file import ModuleImage
 from lkm.module.modinfo import parse_modinfo
@@ -26,7 +26,6 @@ _KNOWN_FLAGS = 7
 _FORCING_FLAGS = 3
 _HEADER_BYTES = {True: 64, False: 52}
 _SECTION_BYTES = {True: 64, False: 40}
-_PKCS7 = 2
 _STRIPPED = "take the module file as its kernel's build made it, not stripped"
 _DAMAGED = "the file is damaged or no module: take it anew from its package"
 
@@ -122,7 +121,7 @@ def _signature(file: _File) -> Iterator[Finding]:
                 remedy=_DAMAGED,
             )
             return
-        if rest[-10] != _PKCS7:
+        if rest[-10] != PKCS7:
             text = "module: not signed with expected PKCS#7 message"
             yield Finding(check="signature", log=(LogLine(3, text),), evidence=text)
         elif any(rest[-12:-10]) or any(rest[-9:-4]):

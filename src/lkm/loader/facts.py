@@ -20,6 +20,7 @@ from lkm.module.signature import MAGIC as SIGNATURE_MAGIC
 from lkm.module.symbols import Export, exports, struct_name, versions
 
 SHF_ALLOC = 2
+PKCS7 = 2  # a signature's id type; the kernel takes no other
 
 # Source: include/linux/module.h, license_is_gpl_compatible. Case matters.
 _FREE_LICENSES = frozenset(
@@ -136,12 +137,15 @@ def release_version(release: str) -> tuple[int, int]:
 
 
 def is_signed(data: bytes, flags: int) -> bool:
-    """Tell whether the kernel finds a signature at the end of the file.
+    """Tell whether the kernel finds a PKCS#7 signature at the end of the file.
 
     With a flag that ignores something it does not look. Whether the signature is good is not
     looked at here.
     """
-    return not flags & 3 and data.endswith(SIGNATURE_MAGIC)
+    id_type_at = len(data) - len(SIGNATURE_MAGIC) - 10
+    if flags & 3 or id_type_at < 0 or not data.endswith(SIGNATURE_MAGIC):
+        return False
+    return data[id_type_at] == PKCS7
 
 
 def as_native(data: bytes, kernel: KernelFacts) -> bytes:

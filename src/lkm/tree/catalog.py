@@ -244,7 +244,9 @@ def _reason(problem: LkmError, name: str) -> str:
 
 def _entry(line: str) -> Entry:
     path, _, depends = line.partition(":")
-    return Entry(module_name_of_path(path), path, tuple(depends.split()))
+    return Entry(
+        module_name_of_path(path), path, tuple([part for part in depends.split(" ") if part])
+    )
 
 
 def _names(values: tuple[str, ...]) -> tuple[ModuleName, ...]:

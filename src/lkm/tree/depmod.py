@@ -145,9 +145,9 @@ def _make_symbols(
 def _make_builtin(files: dict[str, bytes], directory: str, problems: list[Problem]) -> None:
     listed = _build_file(directory, "modules.builtin", problems)
     entries = builtin.index_entries(listed)
-    for line in listed.splitlines(keepends=True):
+    for line in _text.decode(listed).removesuffix("\n").split("\n") if listed else ():
         if not line[:1].isalpha():
-            text = f"Invalid modules.builtin line: {_text.decode(line)}"
+            text = f"Invalid modules.builtin line: {line}\n"  # kmod has the line's newline here
             problems.append(Problem("ERROR", text))
     files["modules.builtin.bin"] = _index(entries, "modules.builtin.bin", problems)
     modinfo = _build_file(directory, "modules.builtin.modinfo", problems)

@@ -1,95 +1,55 @@
 """Read depmod's binary indexes (modules.dep.bin, modules.alias.bin, ...).
 
-A radix tree on disk. Integers are big-endian u32 unless noted:
-
-    header   magic 0xB007F457, version (major 2 in the high half), root
-    node     [text prefix] [u8 first, u8 last, child x (last - first + 1)]
-             [count, count x (priority, text)]
-
-A node is named by a reference: the low 28 bits are its offset, the bits above them tell which
-parts it has. An offset of 0 is no node. A node's key is the root's prefix, then at every step down
-the child's character and its prefix.
+A radix tree on disk: a header (magic 0xB007F457, version with the major number 2 in its high half,
+reference of the root, each a big-endian u32), then nodes (``lkm.tree.trie_nodes``). A node's key is
+the root's prefix, then at every step down the child's character and its prefix.
 
 Nothing is parsed when an index is opened; a lookup reads only the nodes on its way. Trees are
 walked without recursion, and no node is entered twice in one walk, so that neither a deep nor a
 looping file can hold the reader.
 
-Source: kmod, libkmod/libkmod-index.c; shared format description, section 2.
+Source: kmod, libkmod/libkmod-index.c.
 """
 
 from __future__ import annotations
 
 import os
 from mmap import ACCESS_READ, mmap
-from struct import Struct, error
 
 from lkm import _text
 from lkm.errors import FileError, FormatError
 from lkm.tree.fnmatch import fnmatch
+from lkm.tree.trie_nodes import CHILDREN, HEADER, MAGIC, OFFSET, VALUES, VERSION, WHAT, Nodes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Final
 
-    Value = tuple[int, str]  # priority, text
+    from lkm.tree.trie_nodes import Node, Value
 
-MAGIC = 0xB007F457
-VERSION = 0x0002_0001
-PREFIX = 0x8000_0000
-VALUES = 0x4000_0000
-CHILDREN = 0x2000_0000
-OFFSET = 0x0FFF_FFFF
-HEADER = Struct(">III")
-
-_WHAT = "depmod index"
 _WILD = b"*?["
 _KEY_BYTES = 8192  # twice the longest alias there is; what is longer is a loop or a trap
 _BYTES = [bytes([code]) for code in range(256)]
-_u32 = Struct(">I").unpack_from
-
-
-class _Node:
-    """One node: where its child table and its values begin, and its prefix."""
-
-    __slots__ = ("first", "last", "prefix", "table", "values_at")
-
-    def __init__(self, data: bytes | mmap, reference: int) -> None:
-        at = reference & OFFSET
-        self.prefix = b""
-        if reference & PREFIX:
-            self.prefix, at = _string(data, at)
-        self.first, self.last, self.table = 1, 0, 0
-        if reference & CHILDREN:
-            bounds = data[at : at + 2]
-            if len(bounds) < 2:
-                raise FormatError(_WHAT, "cut off in a node", offset=len(data))
-            self.first, self.last = bounds
-            self.table = at + 2
-            if self.first > self.last:
-                raise FormatError(_WHAT, "children out of order", offset=at)
-            at = self.table + 4 * (self.last - self.first + 1)
-            if at > len(data):
-                raise FormatError(_WHAT, "cut off in a child table", offset=len(data))
-        self.values_at = at if reference & VALUES else 0
 
 
 class TrieIndex:
     """One index. Keys are patterns or names; each has values, ascending by priority."""
 
-    __slots__ = ("_data", "_root", "path")
+    __slots__ = ("_data", "_nodes", "_root", "path")
 
     def __init__(self, data: bytes | mmap, path: str = "") -> None:
         self._data: Final = data
+        self._nodes: Final = Nodes(data)
         self.path: Final = path
         if len(data) < HEADER.size:
-            raise self._broken(FormatError(_WHAT, "cut off in the header", offset=len(data)))
+            raise self._broken(FormatError(WHAT, "cut off in the header", offset=len(data)))
         magic, version, self._root = HEADER.unpack_from(data)
         if magic != MAGIC:
-            raise self._broken(FormatError(_WHAT, f"its magic is {magic:08x}", offset=0))
+            raise self._broken(FormatError(WHAT, f"its magic is {magic:08x}", offset=0))
         if version >> 16 != VERSION >> 16:
             problem = f"version {version >> 16}.{version & 0xFFFF}, where 2.x is wanted"
-            raise self._broken(FormatError(_WHAT, problem, offset=4))
+            raise self._broken(FormatError(WHAT, problem, offset=4))
 
     @classmethod
     def from_bytes(cls, data: bytes, path: str = "") -> TrieIndex:
@@ -100,7 +60,8 @@ class TrieIndex:
     def open(cls, path: str) -> TrieIndex:
         """Map the index at *path*. Raises ``FileError`` or ``FormatError``."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # O_NONBLOCK, since to open a pipe would else be to wait for who writes into it.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 data = mmap(descriptor, 0, access=ACCESS_READ)
             finally:
@@ -155,39 +116,11 @@ class TrieIndex:
         error_here.remedy = "run depmod to write the indexes anew"
         return error_here
 
-    def _root_node(self) -> _Node | None:
+    def _root_node(self) -> Node | None:
         # An empty index says so by a root without parts, at the end of the file.
         if not self._root & OFFSET or not self._root & ~OFFSET:
             return None
-        return self._node(self._root)
-
-    def _node(self, reference: int) -> _Node:
-        if reference & OFFSET >= len(self._data):
-            raise FormatError(_WHAT, "a node past the end", offset=len(self._data))
-        return _Node(self._data, reference)
-
-    def _child(self, node: _Node, character: int) -> int:
-        """Return the reference of a child, 0 where there is none."""
-        if not node.first <= character <= node.last:
-            return 0
-        (reference,) = _u32(self._data, node.table + 4 * (character - node.first))
-        return reference if reference & OFFSET else 0
-
-    def _values(self, node: _Node) -> list[Value]:
-        if not node.values_at:
-            return []
-        data, at = self._data, node.values_at
-        values: list[Value] = []
-        try:
-            (count,) = _u32(data, at)
-            at += 4
-            for _ in range(count):
-                (priority,) = _u32(data, at)
-                value, at = _string(data, at + 4)
-                values.append((priority, _text.decode(value)))
-        except error:
-            raise FormatError(_WHAT, "cut off in a value", offset=min(at, len(data))) from None
-        return values
+        return self._nodes.node(self._root)
 
     def _find(self, key: bytes) -> list[Value]:
         node = self._root_node()
@@ -198,10 +131,10 @@ class TrieIndex:
                 break
             at += len(node.prefix)
             if at == len(key):
-                return self._values(node)
-            reference = self._child(node, key[at])
+                return self._nodes.values(node.values_at)
+            reference = self._nodes.child(node, key[at])
             at += 1
-            node = self._node(reference) if reference else None
+            node = self._nodes.node(reference) if reference else None
         return []
 
     def _match(self, text: bytes, found: list[Value]) -> None:
@@ -217,84 +150,87 @@ class TrieIndex:
                 self._collect(node, prefix[literal:], text[at:], found)
                 return
             for wild in _WILD:
-                reference = self._child(node, wild)
+                reference = self._nodes.child(node, wild)
                 if reference:
-                    below = self._node(reference)
+                    below = self._nodes.node(reference)
                     self._collect(below, bytes([wild]) + below.prefix, text[at:], found)
             if at == len(text):
-                found += self._values(node)
+                found += self._nodes.values(node.values_at)
                 return
-            reference = self._child(node, text[at])
+            reference = self._nodes.child(node, text[at])
             at += 1
-            node = self._node(reference) if reference else None
+            node = self._nodes.node(reference) if reference else None
 
-    def _collect(self, top: _Node, pattern: bytes, text: bytes, found: list[Value]) -> None:
+    def _collect(self, top: Node, pattern: bytes, text: bytes, found: list[Value]) -> None:
         """Add the values of each key below *top* whose rest, *pattern* and on, matches *text*."""
         plain = _text.decode(text)
         most = len(found) + len(self._data) // 5  # no sound file has more values than that
-        for node, rest, leaving in self._walk(top, pattern):
-            # Children come before the node's own values.
-            if leaving and node.values_at and fnmatch(plain, _text.decode(rest)):
-                found += self._values(node)
+
+        def may_match(start: bytes) -> bool:
+            """Tell whether any pattern that begins with *start* could match."""
+            if b"[" in start or b"\\" in start:
+                return True  # it may end amid a bracket
+            return fnmatch(plain, _text.decode(start) + "*")
+
+        for at, rest in self._walk(top, pattern, may_match, parents_first=False):
+            if fnmatch(plain, _text.decode(rest)):
+                found += self._nodes.values(at)
                 if len(found) > most:
-                    raise FormatError(_WHAT, "values that overlap", offset=node.values_at)
+                    raise FormatError(WHAT, "values that overlap", offset=at)
 
     def _items(self) -> Iterator[tuple[str, str, int]]:
         root = self._root_node()
         if root is None:
             return
-        for node, key, leaving in self._walk(root, root.prefix):
-            if not leaving and node.values_at:
-                text = _text.decode(key)
-                for priority, value in self._values(node):
-                    yield text, value, priority
+        for at, key in self._walk(root, root.prefix, lambda _: True, parents_first=True):
+            text = _text.decode(key)
+            for priority, value in self._nodes.values(at):
+                yield text, value, priority
 
-    def _walk(self, top: _Node, key: bytes) -> Iterator[tuple[_Node, bytes, bool]]:
-        """Yield (node, its key, False) on entering each node, the same with True on leaving it."""
+    def _walk(
+        self, top: Node, key: bytes, enter: Callable[[bytes], bool], *, parents_first: bool
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield (where the values are, the key) of *top* and all below it that have values.
+
+        Children are taken by character. What lies below a *key* that *enter* refuses is left out.
+        """
         entered = {top.table}
-        yield top, key, False
-        stack = [(top, key, self._children(top))]
+        if parents_first and top.values_at:
+            yield top.values_at, key
+        stack = [(top, key, self._nodes.children(top))]
         while stack:
             node, key, children = stack[-1]
             for character, reference in children:
-                below = self._node(reference)
-                deeper = key + _BYTES[character] + below.prefix
-                if not below.table:
-                    yield below, deeper, False
-                    yield below, deeper, True
+                if not reference & CHILDREN:
+                    prefix, at = self._nodes.leaf(reference)
+                    if reference & VALUES:
+                        yield at, key + _BYTES[character] + prefix
                     continue
-                if below.table in entered:
-                    at = reference & OFFSET
-                    raise FormatError(_WHAT, "a node that is met twice", offset=at)
+                below = self._enter(reference, entered)
+                deeper = key + _BYTES[character] + below.prefix
                 if len(deeper) > _KEY_BYTES:
-                    raise FormatError(_WHAT, "a key without end", offset=reference & OFFSET)
-                entered.add(below.table)
-                yield below, deeper, False
-                stack.append((below, deeper, self._children(below)))
-                break
+                    raise FormatError(WHAT, "a key without end", offset=reference & OFFSET)
+                if enter(deeper):
+                    if parents_first and below.values_at:
+                        yield below.values_at, deeper
+                    stack.append((below, deeper, self._nodes.children(below)))
+                    break
             else:
                 stack.pop()
-                yield node, key, True
+                if not parents_first and node.values_at:
+                    yield node.values_at, key
 
-    def _children(self, node: _Node) -> Iterator[tuple[int, int]]:
-        """Return (character, reference) of each child."""
-        if not node.table:
-            return iter(())
-        characters = range(node.first, node.last + 1)
-        references = Struct(f">{len(characters)}I").unpack_from(self._data, node.table)
-        pairs = zip(characters, references, strict=True)
-        return iter([pair for pair in pairs if pair[1] & OFFSET])
+    def _enter(self, reference: int, entered: set[int]) -> Node:
+        """Return a node with children; that it was entered before shows a loop."""
+        node = self._nodes.node(reference)
+        if node.table in entered:
+            raise FormatError(WHAT, "a node that is met twice", offset=reference & OFFSET)
+        entered.add(node.table)
+        return node
 
 
 def _priority(value: Value) -> int:
     return value[0]
-
-
-def _string(data: bytes | mmap, at: int) -> tuple[bytes, int]:
-    end = data.find(b"\0", at)
-    if end < 0 or at > len(data):
-        raise FormatError(_WHAT, "text without its NUL", offset=min(at, len(data)))
-    return data[at:end], end + 1
 
 
 def _literal_length(prefix: bytes) -> int:

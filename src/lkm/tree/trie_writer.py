@@ -5,7 +5,7 @@ turn comes, and one pass over the sorted keys writes the whole file: a range of 
 their beginning is a node, and its parts are ranges again. The shape of the tree depends on the keys
 alone.
 
-Source: kmod, tools/depmod.c, index_write; the reader, ``lkm.tree.trie``, shows the layout.
+Source: kmod, tools/depmod.c, index_write; the reader, ``lkm.tree.trie_nodes``, shows the layout.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bisect import bisect_left
 from struct import Struct
 
 from lkm.errors import FormatError
-from lkm.tree.trie import CHILDREN, HEADER, MAGIC, OFFSET, PREFIX, VALUES, VERSION
+from lkm.tree.trie_nodes import CHILDREN, HEADER, MAGIC, OFFSET, PREFIX, VALUES, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,123 @@
+"""The nodes of depmod's binary indexes.
+
+    node     [text prefix] [u8 first, u8 last, child x (last - first + 1)]
+             [count, count x (priority, text)]
+
+Numbers are big-endian u32 unless noted, text ends with a NUL. A node is named by a reference: the
+low 28 bits are its offset, the bits above them tell which parts it has. An offset of 0 is no node.
+
+Source: kmod, libkmod/libkmod-index.c; shared/index.h.
+"""
+
+from __future__ import annotations
+
+from struct import Struct, error
+
+from lkm import _text
+from lkm.errors import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from mmap import mmap
+    from typing import Final
+
+    Value = tuple[int, str]  # priority, text
+
+MAGIC = 0xB007F457
+VERSION = 0x0002_0001
+HEADER = Struct(">III")  # magic, version, the root's reference
+PREFIX = 0x8000_0000
+VALUES = 0x4000_0000
+CHILDREN = 0x2000_0000
+OFFSET = 0x0FFF_FFFF
+
+WHAT = "depmod index"
+_u32 = Struct(">I").unpack_from
+
+
+class Node:
+    """One node: where its child table and its values begin, and its prefix."""
+
+    __slots__ = ("first", "last", "prefix", "table", "values_at")
+
+    def __init__(self, data: bytes | mmap, reference: int) -> None:
+        at = reference & OFFSET
+        self.prefix = b""
+        if reference & PREFIX:
+            self.prefix, at = _string(data, at)
+        self.first, self.last, self.table = 1, 0, 0
+        if reference & CHILDREN:
+            bounds = data[at : at + 2]
+            if len(bounds) < 2:
+                raise FormatError(WHAT, "cut off in a node", offset=len(data))
+            self.first, self.last = bounds
+            self.table = at + 2
+            if self.first > self.last:
+                raise FormatError(WHAT, "children out of order", offset=at)
+            at = self.table + 4 * (self.last - self.first + 1)
+            if at > len(data):
+                raise FormatError(WHAT, "cut off in a child table", offset=len(data))
+        self.values_at = at if reference & VALUES else 0
+
+
+class Nodes:
+    """Reads the nodes in *data*. Each method raises ``FormatError`` where they are not sound."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes | mmap) -> None:
+        self._data: Final = data
+
+    def node(self, reference: int) -> Node:
+        """Return the node that *reference* names."""
+        if reference & OFFSET >= len(self._data):
+            raise FormatError(WHAT, "a node past the end", offset=len(self._data))
+        return Node(self._data, reference)
+
+    def child(self, node: Node, character: int) -> int:
+        """Return the reference of a child, 0 where there is none."""
+        if not node.first <= character <= node.last:
+            return 0
+        (reference,) = _u32(self._data, node.table + 4 * (character - node.first))
+        return reference if reference & OFFSET else 0
+
+    def values(self, at: int) -> list[Value]:
+        """Return the values that stand at *at*; 0 is a node without any."""
+        if not at:
+            return []
+        data = self._data
+        values: list[Value] = []
+        try:
+            (count,) = _u32(data, at)
+            at += 4
+            for _ in range(count):
+                (priority,) = _u32(data, at)
+                value, at = _string(data, at + 4)
+                values.append((priority, _text.decode(value)))
+        except error:
+            raise FormatError(WHAT, "cut off in a value", offset=min(at, len(data))) from None
+        return values
+
+    def leaf(self, reference: int) -> tuple[bytes, int]:
+        """Return the prefix of a node without children, and where its values are."""
+        at = reference & OFFSET
+        if at >= len(self._data):
+            raise FormatError(WHAT, "a node past the end", offset=len(self._data))
+        return _string(self._data, at) if reference & PREFIX else (b"", at)
+
+    def children(self, node: Node) -> Iterator[tuple[int, int]]:
+        """Return (character, reference) of each child."""
+        if not node.table:
+            return iter(())
+        characters = range(node.first, node.last + 1)
+        references = Struct(f">{len(characters)}I").unpack_from(self._data, node.table)
+        pairs = zip(characters, references, strict=True)
+        return iter([pair for pair in pairs if pair[1] & OFFSET])
+
+
+def _string(data: bytes | mmap, at: int) -> tuple[bytes, int]:
+    end = data.find(b"\0", at)
+    if end < 0 or at > len(data):
+        raise FormatError(WHAT, "text without its NUL", offset=min(at, len(data)))
+    return data[at:end], end + 1

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lkm.config.directives import Source
+from lkm.errors import (
+    AlreadyLoadedError,
+    CommandFailedError,
+    FileError,
+    InUseError,
+    NoSuchModuleError,
+    NotLoadedError,
+    UnknownSymbolError,
+)
+from lkm.kernel.apply import apply_plan, run_in_shell
+from lkm.kernel.live import LiveKernel
+from lkm.kernel.protocol import IGNORE_MODVERSIONS
+from lkm.kernel.sandbox import Sandbox
+from lkm.names import ModuleName
+from lkm.resolve.plan import (
+    Builtin,
+    Insert,
+    InUse,
+    Missing,
+    Plan,
+    Refuse,
+    Remove,
+    RunInstall,
+    RunRemove,
+    Skip,
+)
+from tests.kernel.trees import a_sandbox, a_signed, module_file
+
+if TYPE_CHECKING:
+    from lkm.resolve.plan import Step
+
+BASE, MIDDLE, TOP, ALONE = map(ModuleName, ("base", "middle", "top", "alone"))
+SOURCE = Source("/etc/modprobe.d/x.conf", 1)
+
+
+def insert(
+    root: Path, name: ModuleName, *, because: str = "", required: bool = True, params: str = ""
+) -> Insert:
+    path = module_file(root, name).path
+    return Insert(name, path, params=params, because=because, required=required)
+
+
+def load(*steps: Step) -> Plan:
+    return Plan("top", "load", steps)
+
+
+def unload(*steps: Step) -> Plan:
+    return Plan("top", "unload", steps)
+
+
+def names(sandbox: Sandbox) -> list[str]:
+    return [module.name for module in sandbox.modules()]
+
+
+def test_a_plan_is_carried_out_in_its_order(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    steps = (
+        insert(root, BASE, because="top"),
+        insert(root, MIDDLE, because="top"),
+        insert(root, TOP),
+    )
+    seen: list[Step] = []
+
+    outcome = apply_plan(load(*steps), sandbox, on_step=seen.append)
+
+    assert outcome.done == steps
+    assert (outcome.failed, outcome.error) == (None, None)
+    assert tuple(seen) == steps
+    assert names(sandbox) == ["top", "middle", "base"]
+
+
+def test_a_dry_run_shows_the_steps_and_changes_nothing(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    seen: list[Step] = []
+
+    outcome = apply_plan(load(insert(root, BASE)), sandbox, on_step=seen.append, dry_run=True)
+
+    assert (len(seen), outcome.done, names(sandbox)) == (1, (), [])
+
+
+def test_the_first_required_step_that_fails_ends_it(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    steps = (insert(root, BASE), insert(root, TOP), insert(root, ALONE))
+
+    outcome = apply_plan(load(*steps), sandbox)
+
+    assert outcome.done == steps[:1]
+    assert outcome.failed == steps[1]
+    assert isinstance(outcome.error, UnknownSymbolError)
+    assert outcome.error.log == ("top: Unknown symbol twice (err -2)",)
+    assert names(sandbox) == ["base"]
+
+
+def test_a_soft_dependency_that_fails_is_passed_over(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    soft, hard = insert(root, TOP, because="alone", required=False), insert(root, ALONE)
+
+    outcome = apply_plan(load(soft, hard), sandbox)
+
+    assert outcome.done == (hard,)
+    ((step, error),) = outcome.passed_over
+    assert step == soft
+    assert isinstance(error, UnknownSymbolError)
+
+
+def test_a_file_that_is_gone_fails_its_step(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+
+    outcome = apply_plan(load(Insert(BASE, str(tmp_path / "gone.ko"))), sandbox)
+
+    assert isinstance(outcome.error, FileError)
+
+
+def test_what_is_loaded_already_is_no_error(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    steps = (insert(root, BASE, because="top"), insert(root, BASE))
+
+    outcome = apply_plan(load(*steps), sandbox)
+
+    assert outcome.done == steps[:1]
+    assert outcome.failed is None
+
+
+def test_the_first_time_what_was_asked_for_must_be_new(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    dependency, asked = insert(root, BASE, because="top"), insert(root, MIDDLE)
+    apply_plan(load(dependency, asked), sandbox)
+
+    outcome = apply_plan(load(dependency, asked), sandbox, first_time=True)
+
+    assert outcome.failed == asked
+    assert isinstance(outcome.error, AlreadyLoadedError)
+
+
+def test_the_first_time_what_was_to_go_must_be_there(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+
+    assert apply_plan(unload(Remove(BASE)), sandbox).failed is None
+    outcome = apply_plan(unload(Remove(BASE)), sandbox, first_time=True)
+
+    assert isinstance(outcome.error, NotLoadedError)
+
+
+def test_steps_that_ask_for_nothing_do_nothing(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    steps: tuple[Step, ...] = (Builtin(BASE), Skip(BASE, "loaded"), Refuse(BASE, SOURCE))
+
+    outcome = apply_plan(load(*steps), sandbox)
+
+    assert (outcome.done, outcome.failed) == ((), None)
+
+
+def test_an_alias_to_nowhere_fails_where_it_is_required(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+
+    required = apply_plan(load(Missing(BASE, "", True)), sandbox)
+    soft = apply_plan(load(Missing(BASE, "top", False)), sandbox)
+
+    assert isinstance(required.error, NoSuchModuleError)
+    assert (soft.failed, len(soft.passed_over)) == (None, 1)
+
+
+def test_flags_go_to_every_insert(tmp_path: Path) -> None:
+    wrong = {
+        "base": a_signed("base", versions={"module_layout": 9}),
+        "alone": a_signed("alone"),
+        "other": a_signed("other"),
+    }
+    sandbox, root = a_sandbox(tmp_path, modules=wrong)
+    plan = load(insert(root, BASE))
+
+    assert apply_plan(plan, sandbox).failed is not None
+    assert apply_plan(plan, sandbox, flags=IGNORE_MODVERSIONS).failed is None
+
+
+def test_unloading_takes_the_dependencies_that_nobody_uses(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    apply_plan(load(*[insert(root, name) for name in (BASE, MIDDLE, TOP)]), sandbox)
+    steps = (Remove(TOP), Remove(MIDDLE, "top", True), Remove(BASE, "top", True))
+
+    outcome = apply_plan(unload(*steps), sandbox)
+
+    assert (outcome.done, names(sandbox)) == (steps, [])
+
+
+def test_a_dependency_that_others_use_stays(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    apply_plan(load(*[insert(root, name) for name in (BASE, MIDDLE, TOP)]), sandbox)
+    steps = (Remove(BASE, "x", True), Remove(ALONE, "x", True))
+
+    outcome = apply_plan(unload(*steps), sandbox)
+
+    assert (outcome.done, outcome.failed) == ((), None)
+    assert names(sandbox) == ["top", "middle", "base"]
+
+
+def test_what_others_use_ends_an_unload(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+
+    outcome = apply_plan(unload(InUse(BASE, "", 1, (MIDDLE,))), sandbox)
+
+    assert isinstance(outcome.error, InUseError)
+    assert outcome.error.errno == errno.EAGAIN
+    assert "middle" in outcome.error.remedy
+
+
+def test_the_sandbox_runs_no_commands_unless_it_is_told_how(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    touched = tmp_path / "touched"
+    step = RunInstall(BASE, f"touch {touched}", "", "", True, SOURCE)
+
+    outcome = apply_plan(load(step), sandbox)
+
+    assert (outcome.not_run, outcome.done, outcome.failed) == ((step,), (), None)
+    assert not touched.exists()
+
+
+def test_a_command_gets_its_options_and_its_module(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    ran: list[tuple[str, str]] = []
+
+    def runner(command: str, module: ModuleName) -> int:
+        ran.append((command, module))
+        return 0
+
+    install = RunInstall(BASE, "echo $CMDLINE_OPTS end", "a=1 b=2", "", True, SOURCE)
+    remove = RunRemove(MIDDLE, "echo $CMDLINE_OPTS end", "", SOURCE)
+
+    assert apply_plan(load(install), sandbox, run_command=runner).done == (install,)
+    assert apply_plan(unload(remove), sandbox, run_command=runner).done == (remove,)
+    assert ran == [("echo a=1 b=2 end", "base"), ("echo  end", "middle")]
+
+
+def test_a_remove_command_for_unused_dependencies_spares_the_others(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    apply_plan(load(*[insert(root, name) for name in (BASE, MIDDLE)]), sandbox)
+    ran: list[str] = []
+
+    def runner(_command: str, module: ModuleName) -> int:
+        ran.append(module)
+        return 0
+
+    steps = [RunRemove(name, "true", "top", SOURCE, True) for name in (BASE, MIDDLE, TOP)]
+    apply_plan(unload(*steps), sandbox, run_command=runner)
+
+    assert ran == ["middle"]
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_command_that_fails_fails_its_step(tmp_path: Path, *, required: bool) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    step = RunInstall(BASE, "exit 3", "", "", required, SOURCE)
+
+    outcome = apply_plan(load(step), sandbox, run_command=run_in_shell)
+
+    error = outcome.error if required else outcome.passed_over[0][1]
+    assert isinstance(error, CommandFailedError)
+    assert (error.status, error.kind) == (3, "install")
+    assert str(error) == "Error running install command 'exit 3' for module base: retcode 3"
+
+
+def test_the_live_kernels_commands_run_in_the_shell(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    step = RunInstall(BASE, f"echo $MODPROBE_MODULE > {told}", "", "", True, SOURCE)
+
+    outcome = apply_plan(load(step), LiveKernel())
+
+    assert outcome.done == (step,)
+    assert told.read_text() == "base\n"
+
+
+def test_a_command_ended_by_a_signal_has_failed() -> None:
+    assert run_in_shell("kill -9 $$", BASE) == 128 + 9

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FileError, LkmError, NotBootedError, StateFileError
+from lkm.kernel.sandbox import Sandbox
+from lkm.kernel.store import FORMAT, state_path
+from tests.kernel.trees import RELEASE, a_root, a_sandbox, module_file
+
+
+@pytest.mark.parametrize(
+    ("environment", "path"),
+    [
+        ({"LKM_STATE": "/a/b", "XDG_STATE_HOME": "/x"}, "/a/b"),
+        ({"XDG_STATE_HOME": "/x"}, "/x/lkm/sandbox.sqlite"),
+        ({"XDG_STATE_HOME": "relative"}, str(Path.home() / ".local/state/lkm/sandbox.sqlite")),
+        ({}, str(Path.home() / ".local/state/lkm/sandbox.sqlite")),
+    ],
+)
+def test_the_state_lies_where_the_environment_says(environment: dict[str, str], path: str) -> None:
+    assert state_path(environment) == path
+
+
+def test_the_folder_is_made_when_a_kernel_is_booted(tmp_path: Path) -> None:
+    path = tmp_path / "deep/in/state.sqlite"
+
+    Sandbox(str(path)).boot(RELEASE, str(a_root(tmp_path / "root")))
+
+    assert path.is_file()
+
+
+def questions(path: Path) -> tuple[object, ...]:
+    """Ask everything of a state file; whatever is wrong must be an LkmError."""
+    with Sandbox(str(path)) as sandbox:
+        status = sandbox.status()
+        files = sandbox.read("/proc/modules"), sandbox.read("/sys/module/base/holders")
+        return status.release, status.exports, sandbox.log(), files
+
+
+@pytest.mark.parametrize(
+    "contents", [b"text\n", b"SQLite format 3\0 and no more", b"\0" * 4096, b"\x7fELF" * 4000]
+)
+def test_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path, contents: bytes) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(contents)
+    root = a_root(tmp_path / "root")
+
+    with pytest.raises(StateFileError) as caught:
+        questions(path)
+    with pytest.raises(StateFileError):
+        Sandbox(str(path)).boot(RELEASE, str(root))
+    with pytest.raises(StateFileError):
+        Sandbox(str(path)).reset()
+
+    assert caught.value.remedy
+    assert path.read_bytes() == contents
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE kernel (key, value)")
+    connection.close()
+    before = path.read_bytes()
+
+    with pytest.raises(StateFileError, match="another program"):
+        questions(path)
+    with pytest.raises(StateFileError, match="another program"):
+        Sandbox(str(path)).boot(RELEASE, str(a_root(tmp_path / "root")))
+
+    assert path.read_bytes() == before
+
+
+def test_a_newer_lkms_file_is_left_as_it_is(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.close()
+    with sqlite3.connect(sandbox.path) as connection:
+        connection.execute(f"PRAGMA user_version = {FORMAT + 1}")
+    connection.close()
+
+    with pytest.raises(StateFileError, match="newer lkm"):
+        sandbox.modules()
+    with pytest.raises(StateFileError, match="newer lkm"):
+        sandbox.boot(RELEASE, str(root))
+
+
+def test_an_empty_file_is_a_sandbox_that_was_never_booted(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.touch()
+
+    with pytest.raises(NotBootedError):
+        questions(path)
+    Sandbox(str(path)).boot(RELEASE, str(a_root(tmp_path / "root")))
+    Sandbox(str(path)).status()
+
+
+def test_a_folder_in_its_place_is_a_file_error(tmp_path: Path) -> None:
+    with pytest.raises(FileError):
+        questions(tmp_path)
+
+
+def test_a_file_cut_anywhere_is_an_error_or_a_whole_answer(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.insert(module_file(root, "base"))
+    sandbox.close()
+    whole = Path(sandbox.path).read_bytes()
+    cut = tmp_path / "cut"
+    answer = questions(Path(sandbox.path))
+
+    for size in [*range(0, 600, 7), *range(600, len(whole), 509)]:
+        cut.write_bytes(whole[:size])
+        try:
+            # A page that no question needs may be missing.
+            assert questions(cut) == answer
+        except LkmError:
+            continue
+        assert size > len(whole) // 2
+
+
+def test_a_byte_that_fell_over_is_an_error_or_an_answer(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.insert(module_file(root, "base"))
+    sandbox.close()
+    whole = Path(sandbox.path).read_bytes()
+    bent = tmp_path / "bent"
+
+    answers = 0
+    for place in range(100, len(whole), 97):
+        data = bytearray(whole)
+        data[place] ^= 0xFF
+        bent.write_bytes(data)
+        try:
+            questions(bent)
+            answers += 1
+        except LkmError:
+            pass
+
+    assert answers, "most of the file is empty space"
+
+
+LOAD_AND_UNLOAD = """
+import sys
+from lkm.errors import AlreadyLoadedError, NotLoadedError
+from lkm.kernel.sandbox import Sandbox
+from lkm.module.file import read_image
+from lkm.names import ModuleName
+for turn in range(20):
+    with Sandbox(sys.argv[1]) as sandbox:
+        try:
+            sandbox.insert(read_image(sys.argv[2]))
+            sandbox.remove(ModuleName("base"))
+        except (AlreadyLoadedError, NotLoadedError):
+            pass
+"""
+
+
+def test_commands_at_the_same_time_take_turns(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.close()
+    image = module_file(root, "base").path
+    command = [sys.executable, "-c", LOAD_AND_UNLOAD, sandbox.path, image]
+
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _each in range(3)]
+    errors = [process.communicate()[1] for process in running]
+
+    assert errors == [b""] * 3
+    assert sandbox.modules() == ()
+
+
+def test_a_load_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    image = module_file(root, "base")
+    sandbox.close()
+    # Exports cannot be written any more, halfway through the load.
+    with sqlite3.connect(sandbox.path) as connection:
+        connection.execute(
+            "CREATE TRIGGER t BEFORE INSERT ON export BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    connection.close()
+
+    with pytest.raises(StateFileError):
+        sandbox.insert(image)
+
+    assert sandbox.modules() == ()
+    assert sandbox.read("/sys/module") == b""

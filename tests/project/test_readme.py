@@ -1,0 +1,47 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import lkm
+from lkm.cli.main import DROP_INS, VERBS
+from lkm.kernel.sandbox import Sandbox
+from tests.builders.elf import a_module
+from tests.builders.tree import RELEASE, a_root
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LKM_STATE", str(tmp_path / "state"))
+    a_root(tmp_path, {"kernel/btrfs.ko": a_module(name="btrfs", modinfo=["alias=fs-btrfs"])})
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+    exec(compile(example, "README.md", "exec"), {"root": str(tmp_path), "release": RELEASE})
+
+    assert [module.name for module in Sandbox().modules()] == ["btrfs"]
+
+
+def test_every_command_shown_exists() -> None:
+    shown = re.findall(r"^lkm (?:--on \w+ )?(\w+)", README, re.MULTILINE)
+
+    assert shown
+    assert not set(shown) - {*DROP_INS, *VERBS}
+
+
+def test_everything_exported_is_there() -> None:
+    for name in lkm.__all__:
+        assert getattr(lkm, name) is not None
+    with pytest.raises(AttributeError):
+        lkm.nothing  # noqa: B018  # type: ignore[attr-defined]  # that is the test
+
+
+def test_every_command_has_its_file() -> None:
+    files = {path.stem for path in (ROOT / "src/lkm/cli").glob("*.py")}
+
+    assert {*DROP_INS, *VERBS} <= files
