@@ -326,7 +326,7 @@ def test_a_module_without_exit_stays_until_forced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("init", "exit_"), [(False, False), (False, True)])
 def test_a_module_without_init_can_be_removed(
     tmp_path: Path, init: bool, exit_: bool
-) -> None:  # given by pytest
+) -> None:
     sandbox, _root = a_sandbox(tmp_path)
     sandbox.insert(an_image(a_signed("goes", init=init, exit=exit_), "goes"))
 

@@ -6,8 +6,8 @@ import errno
 import os
 
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
-from lkm.cli.options import Option
 from lkm.cli.opening import open_kernel
+from lkm.cli.options import Option
 from lkm.errors import FileError, KernelError
 from lkm.kernel.protocol import IGNORE_MODVERSIONS, IGNORE_VERMAGIC
 from lkm.module.file import read_image

@@ -7,14 +7,11 @@ import os
 from lkm.cli.console import one_line
 from lkm.cli.dropin import HELP, JSON, ON, VERSION, Command
 from lkm.cli.options import Option
-from lkm.cli.target import Target
-from lkm.config.settings import Settings
 from lkm.errors import LkmError, NoTreeError
 from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
 from lkm.names import is_module_file
 from lkm.report import text
-from lkm.resolve.lookup import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,13 +55,10 @@ def run(parsed: Parsed, console: Console) -> int:
     if not parsed.arguments:
         console.error("missing module or filename.")
         return 1
-    target = Target(
-        parsed.last("on"), console, root=parsed.last("basedir"), release=parsed.last("release")
-    )
-    request = _Request(parsed)
+    request = _Request(parsed, console)
     described: list[dict[str, object]] = []
     for word in parsed.arguments:
-        for subject in _subjects(word, parsed, target, console):
+        for subject in _subjects(word, request, console):
             if request.json:
                 described.append(_described(subject, request, console))
             else:
@@ -78,9 +72,9 @@ def run(parsed: Parsed, console: Console) -> int:
 
 
 class _Request:
-    """What of each module is wanted, and in which form."""
+    """What of each module is wanted, in which form, and from which tree."""
 
-    def __init__(self, parsed: Parsed) -> None:
+    def __init__(self, parsed: Parsed, console: Console) -> None:
         wanted = {option.key for option in _FIELDS} | {"field"}
         self.field = ""
         for key, value in parsed.given:
@@ -88,40 +82,62 @@ class _Request:
                 self.field = value if key == "field" else key
         self.end = "\0" if parsed.has("null") else "\n"
         self.json = parsed.has("json")
+        self.by_name_only = parsed.has("modname")
+        self._parsed = parsed
+        self._console = console
+        self._catalog: Catalog | None = None
+        self._builtins: dict[ModuleName, Builtin] | None = None
+
+    def catalog(self) -> Catalog:
+        """Return the tree that names are looked up in. Raises ``NoTreeError``."""
+        if self._catalog is None:
+            from lkm.cli.target import Target  # noqa: PLC0415  # files need no tree
+
+            root, release = self._parsed.last("basedir"), self._parsed.last("release")
+            on = self._parsed.last("on")
+            self._catalog = Target(on, self._console, root=root, release=release).catalog()
+        return self._catalog
+
+    def builtin(self, name: ModuleName) -> Builtin | None:
+        """Return what the kernel says of a module compiled into it."""
+        if self._builtins is None:
+            self._builtins = {each.name: each for each in self.catalog().builtins()}
+        return self._builtins.get(name)
 
 
-def _subjects(
-    word: str, parsed: Parsed, target: Target, console: Console
-) -> Iterator[str | Builtin]:
+def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | Builtin]:
     """Yield the file, or the built-in module, of everything that *word* means."""
-    if not parsed.has("modname") and is_module_file(word) and os.path.isfile(word):
+    if not request.by_name_only and is_module_file(word) and os.path.isfile(word):
         # As given, not simplified: /cwd/./x.ko.
         yield word if word.startswith("/") else f"{os.getcwd()}/{word}"
         return
     try:
-        catalog = target.catalog()
+        names = _names(word, request)
     except NoTreeError as error:
         console.error(f"Module {word} not found; {one_line(error)}")
         return
-    names = _names(word, catalog, by_name_only=parsed.has("modname"))
     if not names:
         console.error(f"Module {word} not found.")
     for name in names:
-        entry = catalog.entry(name)
-        if entry is not None:
-            yield catalog.file(entry.path)
-            continue
-        builtin = next((each for each in catalog.builtins() if each.name == name), None)
-        if builtin is None:
+        entry = request.catalog().entry(name)
+        subject = request.builtin(name) if entry is None else request.catalog().file(entry.path)
+        if subject is None:
             console.error(f"Module {name} not found.")
         else:
-            yield builtin
+            yield subject
 
 
-def _names(word: str, catalog: Catalog, *, by_name_only: bool) -> tuple[ModuleName, ...]:
-    # modinfo reads no modprobe.d: an alias there renames a module for modprobe only.
-    found = lookup(word, catalog, Settings())
-    return tuple(each.name for each in found if not (by_name_only and each.alias))
+def _names(word: str, request: _Request) -> tuple[ModuleName, ...]:
+    # Here, since the facts of a file take none of this.
+    from lkm.config.settings import Settings  # noqa: PLC0415
+    from lkm.resolve.lookup import lookup, lookup_name  # noqa: PLC0415
+
+    if request.by_name_only:
+        found = lookup_name(word, request.catalog())
+    else:
+        # modinfo reads no modprobe.d: an alias there renames a module for modprobe only.
+        found = lookup(word, request.catalog(), Settings())
+    return tuple(each.name for each in found)
 
 
 def _print(subject: str | Builtin, request: _Request, console: Console) -> None:

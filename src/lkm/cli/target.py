@@ -41,6 +41,7 @@ class Target:
         self._config_paths = config_paths
         self._kernel: Kernel | None = None
         self._catalog: Catalog | None = None
+        self._settings: Settings | None = None
 
     @property
     def kernel(self) -> Kernel:
@@ -75,17 +76,18 @@ class Target:
 
     def settings(self) -> Settings:
         """Return the configuration that this kernel's modprobe obeys; complaints go to stderr."""
-        sandbox = self.on == "sandbox"
-        command_line = sandbox_status().command_line if sandbox else _host_command_line()
-        settings = Settings.read(
-            root=self.config_root,
-            config_paths=self._config_paths,
-            tree_texts=self.catalog().config_texts(),
-            command_line=command_line,
-        )
-        for complaint in settings.complaints:
-            self._console.err.write(f"{complaint.kmod_text}\n")
-        return settings
+        if self._settings is None:
+            sandbox = self.on == "sandbox"
+            command_line = sandbox_status().command_line if sandbox else _host_command_line()
+            self._settings = Settings.read(
+                root=self.config_root,
+                config_paths=self._config_paths,
+                tree_texts=self.catalog().config_texts(),
+                command_line=command_line,
+            )
+            for complaint in self._settings.complaints:
+                self._console.err.write(f"{complaint.kmod_text}\n")
+        return self._settings
 
 
 def _host_command_line() -> str:
