@@ -36,6 +36,7 @@ from lkm.resolve.plan import (
 from tests.kernel.trees import a_sandbox, a_signed, module_file
 
 if TYPE_CHECKING:
+    from lkm.module.file import ModuleImage
     from lkm.resolve.plan import Step
 
 BASE, MIDDLE, TOP, ALONE = map(ModuleName, ("base", "middle", "top", "alone"))
@@ -78,13 +79,56 @@ def test_a_plan_is_carried_out_in_its_order(tmp_path: Path) -> None:
     assert names(sandbox) == ["top", "middle", "base"]
 
 
-def test_a_dry_run_shows_the_steps_and_changes_nothing(tmp_path: Path) -> None:
+def test_only_steps_that_change_something_are_announced(tmp_path: Path) -> None:
     sandbox, root = a_sandbox(tmp_path)
+    sandbox.insert(module_file(root, BASE))
     seen: list[Step] = []
+    there, skipped, new = insert(root, BASE), Skip(ALONE, "builtin"), insert(root, MIDDLE)
 
-    outcome = apply_plan(load(insert(root, BASE)), sandbox, on_step=seen.append, dry_run=True)
+    apply_plan(load(there, skipped, new), sandbox, on_step=seen.append)
 
-    assert (len(seen), outcome.done, names(sandbox)) == (1, (), [])
+    assert seen == [new]
+
+
+class FasterThanUs(Sandbox):
+    """A kernel in which another process has loaded everything since we last looked."""
+
+    def find(self, name: ModuleName) -> None:
+        del name
+
+    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
+        del params, flags
+        raise AlreadyLoadedError("insert", image.name, errno.EEXIST)
+
+
+def test_a_module_that_another_process_loads_meanwhile_is_fine(tmp_path: Path) -> None:
+    _sandbox, root = a_sandbox(tmp_path)
+    kernel = FasterThanUs()
+    plan = load(insert(root, BASE, because="top"), insert(root, TOP))
+
+    assert apply_plan(plan, kernel).error is None
+    assert isinstance(apply_plan(plan, kernel, first_time=True).error, AlreadyLoadedError)
+
+
+class Busy(Sandbox):
+    """A kernel whose module is let go after some tries."""
+
+    tries_until_free = 4
+
+    def remove(self, name: ModuleName, *, flags: int = 0) -> None:
+        del flags
+        self.tries_until_free -= 1
+        if self.tries_until_free:
+            raise InUseError("remove", name, errno.EAGAIN)
+
+
+def test_a_busy_module_is_tried_again_while_there_is_time() -> None:
+    plan = unload(Remove(BASE))
+
+    patient, hasty = apply_plan(plan, Busy(), wait_ms=100), apply_plan(plan, Busy(), wait_ms=2)
+
+    assert patient.done == plan.steps
+    assert isinstance(hasty.error, InUseError)
 
 
 def test_the_first_required_step_that_fails_ends_it(tmp_path: Path) -> None:
@@ -128,6 +172,29 @@ def test_what_is_loaded_already_is_no_error(tmp_path: Path) -> None:
 
     assert outcome.done == steps[:1]
     assert outcome.failed is None
+
+
+def test_a_module_that_is_loaded_is_not_tried_again(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path, modules={"alone": a_signed("alone")})
+    # The kernel would log the staging line again before it says EEXIST; libkmod does not ask it.
+    staged = a_signed("staged", modinfo=("intree=Y", "retpoline=Y", "staging=Y"))
+    path = root / "staged.ko"
+    path.write_bytes(staged)
+    step = Insert(ModuleName("staged"), str(path))
+
+    apply_plan(load(step, step), sandbox)
+
+    assert len(sandbox.log()) == 1
+
+
+def test_an_install_command_for_a_loaded_module_does_not_run(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    apply_plan(load(insert(root, BASE)), sandbox)
+    step = RunInstall(BASE, "exit 3", "", "", True, SOURCE)
+
+    outcome = apply_plan(load(step), sandbox, run_command=run_in_shell)
+
+    assert (outcome.done, outcome.failed) == ((), None)
 
 
 def test_the_first_time_what_was_asked_for_must_be_new(tmp_path: Path) -> None:
@@ -272,7 +339,10 @@ def test_the_live_kernels_commands_run_in_the_shell(tmp_path: Path) -> None:
     told = tmp_path / "told"
     step = RunInstall(BASE, f"echo $MODPROBE_MODULE > {told}", "", "", True, SOURCE)
 
-    outcome = apply_plan(load(step), LiveKernel())
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/modules").touch()
+
+    outcome = apply_plan(load(step), LiveKernel(str(tmp_path)))
 
     assert outcome.done == (step,)
     assert told.read_text() == "base\n"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import gzip
 from pathlib import Path
 
 import pytest
@@ -9,14 +8,10 @@ import pytest
 from lkm.errors import (
     AlreadyLoadedError,
     BadModuleFormatError,
-    FileError,
-    FormatError,
     InUseError,
     KernelError,
-    NotBootedError,
     NotLoadedError,
     NotPermittedError,
-    NoTreeError,
     UnknownSymbolError,
 )
 from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS
@@ -25,11 +20,8 @@ from lkm.loader.findings import LogLine
 from lkm.names import ModuleName
 from tests.builders.elf import AnExport, ASection, a_module
 from tests.kernel.trees import (
-    GPL_CRC,
-    IN_TREE,
     LAYOUT_CRC,
     PLAIN_CRC,
-    PRINTK_CRC,
     RELEASE,
     VERMAGIC,
     a_root,
@@ -46,105 +38,6 @@ def texts(sandbox: Sandbox) -> list[str]:
     return [line.text for line in sandbox.log()]
 
 
-def test_a_booted_sandbox_says_what_it_is(tmp_path: Path) -> None:
-    sandbox, root = a_sandbox(tmp_path, command_line="quiet ro")
-
-    status = sandbox.status()
-
-    assert (status.release, status.root, status.command_line) == (RELEASE, str(root), "quiet ro")
-    assert status.directory == f"{root}/lib/modules/{RELEASE}"
-    assert status.vermagic == VERMAGIC
-    assert (status.tree_modules, status.unreadable, status.loaded) == (4, 0, 0)
-    assert (sandbox.name, sandbox.release()) == ("sandbox", RELEASE)
-    assert sandbox.command_line() == "quiet ro"
-
-
-def test_without_symvers_the_kernels_exports_are_assumed_and_counted(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path)
-
-    status = sandbox.status()
-
-    # module_layout and _printk; everything else that is needed a module exports.
-    assert (status.assumed, status.exports, status.exports_source) == (True, 2, "")
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        f"usr/src/linux-headers-{RELEASE}/Module.symvers",
-        f"lib/modules/{RELEASE}/Module.symvers",
-        f"lib/modules/{RELEASE}/symvers.gz",
-        f"boot/symvers-{RELEASE}.gz",
-    ],
-)
-def test_exports_are_read_from_a_symvers_where_distributions_put_it(
-    tmp_path: Path, place: str
-) -> None:
-    root = a_root(tmp_path / "root")
-    text = f"{PRINTK_CRC:#010x}\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n".encode()
-    (root / place).parent.mkdir(parents=True, exist_ok=True)
-    (root / place).write_bytes(gzip.compress(text) if place.endswith(".gz") else text)
-    sandbox = Sandbox(str(tmp_path / "state"))
-
-    status = sandbox.boot(RELEASE, str(root))
-
-    assert (status.assumed, status.exports) == (False, 1)
-    assert status.exports_source == str(root / place)
-
-
-def test_a_build_link_is_followed_inside_its_own_root(tmp_path: Path) -> None:
-    root = a_root(tmp_path / "root")
-    (root / "usr/src/elsewhere").mkdir(parents=True)
-    (root / "usr/src/elsewhere/Module.symvers").write_text("0x1\tx\tvmlinux\tEXPORT_SYMBOL\t\n")
-    (root / "lib/modules" / RELEASE / "build").symlink_to("/usr/src/elsewhere")
-
-    status = Sandbox(str(tmp_path / "state")).boot(RELEASE, str(root))
-
-    assert status.exports_source == f"{root}/usr/src/elsewhere/Module.symvers"
-
-
-def test_a_symvers_that_is_named_wins_and_must_be_good(tmp_path: Path) -> None:
-    root = a_root(tmp_path / "root")
-    symvers = tmp_path / "mine"
-    symvers.write_text("0x1\tx\tvmlinux\tEXPORT_SYMBOL\t\n")
-    sandbox = Sandbox(str(tmp_path / "state"))
-
-    assert sandbox.boot(RELEASE, str(root), symvers=str(symvers)).exports == 1
-    symvers.write_text("nonsense\n")
-    with pytest.raises(FormatError) as caught:
-        sandbox.boot(RELEASE, str(root), symvers=str(symvers))
-    assert caught.value.path == str(symvers)
-    with pytest.raises(FileError):
-        sandbox.boot(RELEASE, str(root), symvers=str(tmp_path / "gone"))
-    assert sandbox.status().exports == 1, "a boot that fails leaves the old kernel"
-
-
-def test_a_release_that_is_not_there_names_those_that_are(tmp_path: Path) -> None:
-    root = a_root(tmp_path / "root")
-
-    with pytest.raises(NoTreeError) as caught:
-        Sandbox(str(tmp_path / "state")).boot("9.9.9", str(root))
-
-    assert RELEASE in caught.value.remedy
-    assert not (tmp_path / "state").exists()
-
-
-def test_a_broken_module_in_the_tree_is_counted_and_left_out(tmp_path: Path) -> None:
-    modules = {"good": a_signed("good"), "bad": b"no module", "cut": a_module()[:200]}
-
-    sandbox, _root = a_sandbox(tmp_path, modules=modules)
-
-    assert (sandbox.status().tree_modules, sandbox.status().unreadable) == (1, 2)
-
-
-def test_an_empty_tree_boots_a_kernel_that_knows_nothing(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path, modules={})
-
-    assert (sandbox.status().exports, sandbox.status().vermagic) == (0, "")
-    sandbox.insert(an_image(a_module(modinfo=IN_TREE)))
-    assert [module.name for module in sandbox.modules()] == ["tiny"]
-
-
 def test_the_chain_loads_in_order_and_counts_references(tmp_path: Path) -> None:
     sandbox, root = a_sandbox(tmp_path)
 
@@ -157,20 +50,6 @@ def test_the_chain_loads_in_order_and_counts_references(tmp_path: Path) -> None:
         ("base", 2, ("top", "middle")),
     ]
     assert sandbox.log() == ()
-
-
-def test_the_list_of_modules_is_the_kernels_to_the_byte(tmp_path: Path) -> None:
-    sandbox, root = a_sandbox(tmp_path)
-    for name in (BASE, MIDDLE, TOP):
-        sandbox.insert(module_file(root, name))
-
-    # The first module lands where a kernel without address randomisation puts it, the next behind
-    # it and a guard page, as /work/shared/oracle has it.
-    assert sandbox.read("/proc/modules").decode() == (
-        "top 12288 0 - Live 0xffffffffc020b000\n"
-        "middle 16384 1 top, Live 0xffffffffc0206000\n"
-        "base 16384 2 top,middle, Live 0xffffffffc0201000\n"
-    )
 
 
 def test_a_gap_is_used_again(tmp_path: Path) -> None:
@@ -324,9 +203,7 @@ def test_a_module_without_exit_stays_until_forced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("init", "exit_"), [(False, False), (False, True)])
-def test_a_module_without_init_can_be_removed(
-    tmp_path: Path, init: bool, exit_: bool
-) -> None:
+def test_a_module_without_init_can_be_removed(tmp_path: Path, init: bool, exit_: bool) -> None:
     sandbox, _root = a_sandbox(tmp_path)
     sandbox.insert(an_image(a_signed("goes", init=init, exit=exit_), "goes"))
 
@@ -408,134 +285,3 @@ def test_a_module_too_large_for_the_modules_area_is_refused(tmp_path: Path) -> N
 
     assert caught.value.errno == errno.ENOMEM
     assert sandbox.modules() == ()
-
-
-def test_the_files_of_a_module_are_the_kernels(tmp_path: Path) -> None:
-    sandbox, root = a_sandbox(tmp_path)
-    sandbox.insert(module_file(root, "base"))
-    sandbox.insert(
-        an_image(
-            a_signed("mine", modinfo=("version=1.2", "srcversion=AB"), imports=("plain",)), "mine"
-        )
-    )
-
-    read = {
-        name: sandbox.read(f"/sys/module/mine/{name}")
-        for name in sandbox.listing("/sys/module/mine")
-        if name != "holders"
-    }
-
-    assert read == {
-        "coresize": b"12288\n",
-        "initsize": b"0\n",
-        "initstate": b"live\n",
-        "refcnt": b"0\n",
-        "srcversion": b"AB\n",
-        "taint": b"O\n",
-        "version": b"1.2\n",
-    }
-    assert sandbox.listing("/sys/module/base/holders") == ("mine",)
-    assert sandbox.read("/sys/module/base/holders/mine/version") == b"1.2\n"
-    assert sandbox.read("/sys/module/base/refcnt") == b"1\n"
-    assert sandbox.read("/sys/module/base/taint") == b"\n"
-    assert "version" not in sandbox.listing("/sys/module/base")
-
-
-def test_the_kernels_own_files_are_there(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path, command_line="quiet")
-
-    assert sandbox.read("/proc/cmdline") == b"quiet\n"
-    assert sandbox.read("/proc/sys/kernel/osrelease") == f"{RELEASE}\n".encode()
-    assert sandbox.read("/proc/version").startswith(f"Linux version {RELEASE} ".encode())
-    assert sandbox.read("/proc/sys/kernel/tainted") == b"0\n"
-    assert sandbox.read("/proc//sys/../modules") == b""
-    assert sandbox.listing("/") == ("proc", "sys")
-    assert sandbox.read("/sys/module") == b""
-    assert sandbox.read("/proc") == b"cmdline\nmodules\nsys\nversion\n"
-
-
-@pytest.mark.parametrize(
-    ("path", "number"),
-    [
-        ("/proc/nothing", errno.ENOENT),
-        ("/sys/module/base/refcnt", errno.ENOENT),
-        ("/proc/modules/more", errno.ENOTDIR),
-        ("/etc/passwd", errno.ENOENT),
-        ("/proc/../../../etc/passwd", errno.ENOENT),
-    ],
-)
-def test_what_is_not_there_is_a_file_error(tmp_path: Path, path: str, number: int) -> None:
-    sandbox, _root = a_sandbox(tmp_path)
-
-    with pytest.raises(FileError) as caught:
-        sandbox.read(path)
-
-    assert caught.value.errno == number
-
-
-def test_a_file_has_no_listing(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path)
-
-    with pytest.raises(FileError) as caught:
-        sandbox.listing("/proc/modules")
-
-    assert caught.value.errno == errno.ENOTDIR
-
-
-def test_booting_again_is_a_new_kernel(tmp_path: Path) -> None:
-    sandbox, root = a_sandbox(tmp_path)
-    sandbox.insert(
-        an_image(
-            a_module(
-                name="tiny",
-                vermagic=VERMAGIC,
-                versions={"module_layout": LAYOUT_CRC, "gpl": GPL_CRC},
-            )
-        )
-    )
-
-    sandbox.boot(RELEASE, str(root))
-
-    assert (sandbox.modules(), sandbox.log(), sandbox.status().tainted) == ((), (), 0)
-
-
-def test_reset_leaves_no_kernel(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path)
-
-    sandbox.reset()
-    sandbox.reset()
-
-    with pytest.raises(NotBootedError):
-        sandbox.modules()
-
-
-def test_a_sandbox_that_was_never_booted_says_how_to(tmp_path: Path) -> None:
-    sandbox = Sandbox(str(tmp_path / "never"))
-    sandbox.reset()
-
-    for ask in (sandbox.status, sandbox.modules, sandbox.log, sandbox.release):
-        with pytest.raises(NotBootedError) as caught:
-            ask()
-        assert "lkm sandbox boot --release" in caught.value.remedy
-    with pytest.raises(NotBootedError):
-        sandbox.remove(BASE)
-    assert not (tmp_path / "never").exists()
-
-
-def test_a_name_that_is_not_utf_8_is_kept_byte_for_byte(tmp_path: Path) -> None:
-    data = a_signed("tiny").replace(b"tiny\0", b"t\xe9ny\0")
-    sandbox, _root = a_sandbox(tmp_path)
-
-    sandbox.insert(an_image(data))
-
-    assert sandbox.read("/proc/modules").startswith(b"t\xe9ny 12288 ")
-    assert sandbox.listing("/sys/module") == ("t\udce9ny",)
-
-
-def test_the_modules_path_may_be_anything(tmp_path: Path) -> None:
-    root = a_root(tmp_path / "caf\udce9 of modules")
-    with Sandbox(str(tmp_path / "state")) as sandbox:
-        status = sandbox.boot(RELEASE, str(root))
-        sandbox.insert(module_file(root, "base"))
-
-    assert status.root == str(root)

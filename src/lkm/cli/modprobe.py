@@ -18,6 +18,7 @@ from lkm.errors import (
     NoModuleSupportError,
     NoSuchModuleError,
     NoTreeError,
+    UsageError,
 )
 from lkm.resolve.plan import InUse, Skip, as_modprobe_lines, modprobe_line
 from lkm.resolve.resolver import plan_load, plan_load_file, plan_unload
@@ -149,6 +150,14 @@ def parameter_text(words: list[str]) -> str:
     return " ".join(texts)
 
 
+def wait_ms(parsed: Parsed) -> int:
+    """Return how long a busy module is waited for. Raises ``UsageError``."""
+    text = parsed.last("wait", "0")
+    if not text.isdecimal():
+        raise UsageError(f"unexpected wait value '{text}'.")
+    return int(text)
+
+
 class _Work:
     """One run of modprobe: a plan for each word, carried out unless only to be shown."""
 
@@ -159,6 +168,7 @@ class _Work:
         self.show_all = parsed.has("show_depends")
         self.only_show = self.show_all or parsed.has("dry_run")
         self.json = parsed.has("json")
+        self.wait_ms = wait_ms(parsed)
         self.plans: list[Plan] = []
         self.outcomes: list[Outcome] = []
         self.failed: list[LkmError] = []
@@ -244,8 +254,12 @@ class _Work:
             on_step=self._announce if self.parsed.has("verbose") else None,
             first_time=self.parsed.has("first_time"),
             flags=self.flags(),
+            wait_ms=self.wait_ms,
         )
         self.outcomes.append(outcome)
+        for step, _error in outcome.passed_over:
+            if isinstance(step, InUse):
+                self.say(f"Module {step.module} is in use.")
         for step in outcome.not_run:
             text = f"the {self.target.on} runs no commands: {modprobe_line(step)}"
             self.console.say("NOTICE", text)
@@ -312,6 +326,7 @@ class _Unloading(_Work):
             remove_holders=self.parsed.has("remove_holders"),
             ignore_commands=self.parsed.has("ignore_commands"),
             wait=self.parsed.has("wait"),
+            keep_going=self.parsed.has("all"),
         )
 
     def not_found(self, error: NoSuchModuleError) -> str:

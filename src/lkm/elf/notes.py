@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Note(Value):
     """One note: who defined it (*name*), what it is to them (*type*), and its bytes."""
 
-    __slots__ = ("name", "type", "description")
+    __slots__ = ("description", "name", "type")
 
     def __init__(self, name: str, type: int, description: bytes) -> None:  # noqa: A002  # ELF's word
         self.name: Final = name

@@ -33,7 +33,7 @@ class Relocation(Value):
     own number; *addend* is 0 where it stands in place (``SHT_REL``).
     """
 
-    __slots__ = ("offset", "type", "symbol_index", "addend")
+    __slots__ = ("addend", "offset", "symbol_index", "type")
 
     def __init__(self, offset: int, type: int, symbol_index: int, addend: int = 0) -> None:  # noqa: A002  # ELF's word
         self.offset: Final = offset
@@ -58,18 +58,13 @@ def read_relocations(elf: ElfFile, section: Section) -> tuple[Relocation, ...]:
     if not elf.is_64bit:
         return tuple([Relocation(row[0], row[1] & 0xFF, row[1] >> 8, *row[2:]) for row in rows])
     if elf.machine == EM_MIPS and elf.order == "<":
-        return tuple(
-            [
-                Relocation(
-                    row[0], int.from_bytes((row[1] >> 32).to_bytes(4, "little"), "big"),
-                    row[1] & 0xFFFF_FFFF, *row[2:]
-                )
-                for row in rows
-            ]
-        )
-    return tuple(
-        [Relocation(row[0], row[1] & 0xFFFF_FFFF, row[1] >> 32, *row[2:]) for row in rows]
-    )
+        return tuple([_little_mips(*row) for row in rows])
+    return tuple([Relocation(row[0], row[1] & 0xFFFF_FFFF, row[1] >> 32, *row[2:]) for row in rows])
+
+
+def _little_mips(offset: int, info: int, addend: int = 0) -> Relocation:
+    types = (info >> 32).to_bytes(4, "little")
+    return Relocation(offset, int.from_bytes(types, "big"), info & 0xFFFF_FFFF, addend)
 
 
 def relocations_of(elf: ElfFile, target: Section) -> tuple[Relocation, ...]:

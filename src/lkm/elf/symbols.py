@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import struct
 
-from lkm import _text
 from lkm._value import Value
 from lkm.elf.constants import SHN_XINDEX, SHT_SYMTAB, SHT_SYMTAB_SHNDX
+from lkm.elf.strings import StringTable
 from lkm.errors import FormatError
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ class Symbol(Value):
     ``STT_`` and ``STV_`` numbers.
     """
 
-    __slots__ = ("index", "name", "value", "size", "bind", "type", "visibility", "section_index")
+    __slots__ = ("bind", "index", "name", "section_index", "size", "type", "value", "visibility")
 
     def __init__(
         self,
@@ -75,9 +75,10 @@ def read_symbols(elf: ElfFile) -> tuple[Symbol, ...]:
     table = elf.contents(section)
     if len(table) % ENTRY_SIZES[elf.is_64bit]:
         raise FormatError(elf.what, "a symbol table that is no whole number of entries")
-    if section.link >= len(elf.sections):
+    names = elf.section_at(section.link)
+    if names is None:
         raise FormatError(elf.what, f"symbol names in section {section.link}, which is not there")
-    strings = elf.contents(elf.sections[section.link])
+    strings = StringTable(elf.contents(names), elf.what)
     extended = _extended_indexes(elf, section)
     rows = struct.iter_unpack(elf.order + ENTRY_CODES[elf.is_64bit], table)
     symbols = []
@@ -91,7 +92,7 @@ def read_symbols(elf: ElfFile) -> tuple[Symbol, ...]:
         symbols.append(
             Symbol(
                 index=index,
-                name=_name(elf, strings, name),
+                name=strings.text(name) if name else "",
                 value=value,
                 size=size,
                 info=info,
@@ -100,15 +101,6 @@ def read_symbols(elf: ElfFile) -> tuple[Symbol, ...]:
             )
         )
     return tuple(symbols)
-
-
-def _name(elf: ElfFile, strings: bytes, start: int) -> str:
-    if not start:
-        return ""
-    stop = strings.find(b"\0", start)
-    if stop < 0:
-        raise FormatError(elf.what, f"a symbol's name at {start} of {len(strings)} bytes of names")
-    return _text.decode(strings[start:stop])
 
 
 def _extended_indexes(elf: ElfFile, table: Section) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from lkm._value import Value
 from lkm.errors import (
@@ -14,6 +15,7 @@ from lkm.errors import (
     NoSuchModuleError,
     NotLoadedError,
 )
+from lkm.kernel.loaded import LIVE
 from lkm.resolve.plan import Insert, InUse, Missing, Remove, RunInstall, RunRemove
 
 TYPE_CHECKING = False
@@ -76,24 +78,21 @@ def apply_plan(
     run_command: CommandRunner | None = None,
     first_time: bool = False,
     flags: int = 0,
-    dry_run: bool = False,
+    wait_ms: int = 0,
 ) -> Outcome:
     """Carry *plan* out on *kernel*, stopping at the first step that fails and may not.
 
-    *on_step* is called before each step, also for those that need nothing doing. *run_command* is
-    given the text of an install or remove command, options filled in, and its module, and returns
-    its exit status; without it the live kernel's commands run in the shell, and another kernel's
-    do not run at all. A module that is there already, or gone already, is an error only for
-    the plan's target and with *first_time*. *flags* go to every insert (IGNORE_MODVERSIONS,
-    IGNORE_VERMAGIC) or remove (FORCE). With *dry_run* nothing is changed or run.
+    *on_step* is called before each step that changes something. *run_command* is given the text of
+    an install or remove command, options filled in, and its module, and returns its exit status;
+    without it the live kernel's commands run in the shell, and another kernel's do not run at
+    all. A module that is there already, or gone already, is an error only for the one asked for
+    and with *first_time*. *flags* go to every insert (IGNORE_MODVERSIONS, IGNORE_VERMAGIC) or
+    remove (FORCE). A module in use is tried again for *wait_ms* milliseconds.
     """
     runner = run_in_shell if run_command is None and kernel.name == "live" else run_command
-    work = _Work(plan, kernel, runner, first_time=first_time, flags=flags)
+    work = _Work(kernel, runner, on_step or _say_nothing)
+    work.first_time, work.flags, work.wait_ms = first_time, flags, wait_ms
     for step in plan.steps:
-        if on_step is not None:
-            on_step(step)
-        if dry_run:
-            continue
         try:
             work.carry_out(step)
         except LkmError as error:
@@ -107,19 +106,14 @@ class _Work:
     """A plan on its way."""
 
     def __init__(
-        self,
-        plan: Plan,
-        kernel: Kernel,
-        runner: CommandRunner | None,
-        *,
-        first_time: bool,
-        flags: int,
+        self, kernel: Kernel, runner: CommandRunner | None, on_step: Callable[[Step], None]
     ) -> None:
-        self.plan = plan
         self.kernel = kernel
         self.runner = runner
-        self.first_time = first_time
-        self.flags = flags
+        self.on_step = on_step
+        self.first_time = False
+        self.flags = 0
+        self.wait_ms = 0
         self.done: list[Step] = []
         self.passed_over: list[tuple[Step, LkmError]] = []
         self.not_run: list[Step] = []
@@ -139,7 +133,8 @@ class _Work:
         elif isinstance(step, Remove):
             self._remove(step)
         elif isinstance(step, RunInstall):
-            self._run(step, "install")
+            if not self._is_there(step):
+                self._run(step, "install")
         elif isinstance(step, RunRemove):
             if not self._spared(step):
                 self._run(step, "remove")
@@ -150,30 +145,64 @@ class _Work:
             raise InUseError("remove", step.module, errno.EAGAIN, remedy=remedy)
 
     def _insert(self, step: Insert) -> None:
+        if self._is_there(step):
+            return
+        self.on_step(step)
         try:
             self.kernel.insert(_image(step.path), step.params, flags=self.flags)
         except AlreadyLoadedError:
-            if self._must_be_new(step):
+            # Another process was faster, or the file's name is not the module's.
+            if self.first_time and not step.because:
                 raise
         else:
             self.done.append(step)
 
+    def _is_there(self, step: Insert | RunInstall) -> bool:
+        """Tell whether the module is loaded by now, which is an error for what must be new.
+
+        Asked before each step, as libkmod does: an install command may have loaded it.
+        """
+        found = self.kernel.find(step.module)
+        if found is None or found.state != LIVE:
+            return False
+        if self.first_time and not step.because:
+            raise AlreadyLoadedError("insert", step.module, errno.EEXIST)
+        return True
+
     def _remove(self, step: Remove) -> None:
         if self._spared(step):
             return
+        self.on_step(step)
         try:
-            self.kernel.remove(step.module, flags=self.flags)
+            self._remove_patiently(step.module)
         except NotLoadedError:
-            if self._must_be_new(step):
+            if self.first_time and not step.because:
                 raise
         else:
             self.done.append(step)
+
+    def _remove_patiently(self, module: ModuleName) -> None:
+        """Remove *module*; while it is in use wait 1, 2, 4, ... ms, ``wait_ms`` in all."""
+        left_ms, pause_ms = self.wait_ms, 1
+        while True:
+            try:
+                self.kernel.remove(module, flags=self.flags)
+            except InUseError:
+                if left_ms <= 0:
+                    raise
+            else:
+                return
+            pause_ms = min(pause_ms, left_ms)
+            time.sleep(pause_ms / 1000)
+            left_ms -= pause_ms
+            pause_ms *= 2
 
     def _run(self, step: RunInstall | RunRemove, kind: str) -> None:
         command = step.shell_command()
         if self.runner is None:
             self.not_run.append(step)
             return
+        self.on_step(step)
         status = self.runner(command, step.module)
         if status:
             raise CommandFailedError(kind, command, step.module, status)
@@ -186,9 +215,6 @@ class _Work:
         found = self.kernel.find(step.module)
         return found is None or found.refcnt != 0
 
-    def _must_be_new(self, step: Insert | Remove) -> bool:
-        return self.first_time and not step.because
-
 
 def _image(path: str) -> ModuleImage:
     from lkm.module.file import read_image  # noqa: PLC0415  # a plan of removals reads no file
@@ -196,7 +222,11 @@ def _image(path: str) -> ModuleImage:
     return read_image(path)
 
 
+def _say_nothing(_step: Step) -> None:
+    """Stand in for a missing ``on_step``."""
+
+
 def _may_fail(step: Step) -> bool:
-    if isinstance(step, Insert | RunInstall | Missing):
+    if isinstance(step, Insert | RunInstall | Missing | InUse):
         return not step.required
     return isinstance(step, Remove | RunRemove) and step.if_unused

@@ -1,16 +1,18 @@
-"""The sandbox kernel's state as rows: what its tables hold, as values and back."""
+"""The sandbox kernel's state as rows: what its tables hold, as values and back.
+
+What is stored is checked when it is read: ``sqlite3.DatabaseError`` for what lkm never wrote.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from lkm._text import encode
 from lkm.kernel.booting import BootFacts
 from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
 from lkm.kernel.sandbox_files import ShownModule
 from lkm.kernel.store import as_number, as_text
-from lkm.loader.facts import KernelFacts, KernelSymbol
 from lkm.loader.findings import LogLine
 from lkm.loader.layout import PAGE, Layout
 from lkm.loader.taint import Taint, letters
@@ -116,7 +118,7 @@ def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...]) -> ShownMod
         size=as_number(size),
         refcnt=len(holders),
         holders=holders,
-        state=_state(state),
+        state=as_state(state),
         address=None if address is None else as_number(address) + MODULES_START,
         taints=letters(as_number(taints)),
         permanent=bool(permanent),
@@ -218,96 +220,13 @@ def allocate(connection: sqlite3.Connection, wanted: Layout) -> tuple[Allocation
     return tuple(placed)
 
 
-def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
-    """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
-    values = read_values(connection)
-    words = values["command_line"].split()
-    loaded = connection.execute("SELECT name, state FROM module")
-    sysfs_names = connection.execute("SELECT name FROM sysfs_name")
-    return KernelFacts(
-        release=values["release"],
-        machine=int(values["machine"]),
-        is_64bit=values["is_64bit"] == "1",
-        order=values["order"],
-        vermagic=values["vermagic"] or None,
-        modversions=values["modversions"] == "1",
-        retpoline=values["retpoline"] == "1",
-        symbols=_Symbols(connection),
-        loaded={as_text(name): _state(state) for name, state in loaded},
-        sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
-        blacklist=_blacklist(words),
-        modules_disabled="nomodule" in words,
-        signatures_enforced=_enforces_signatures(words),
-        tainted=Taint(int(values["tainted"])),
-    )
-
-
-class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
-    """What the kernel and its modules export, in the kernel's order of search.
-
-    The kernel first, then modules, newest first; looked up name by name, inside the transaction
-    that *connection* is in.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __getitem__(self, name: str) -> tuple[KernelSymbol, ...]:
-        key = (encode(name),)
-        found = [
-            KernelSymbol(name=name, crc=crc, gpl_only=bool(gpl_only), namespace=as_text(namespace))
-            for crc, gpl_only, namespace in self._connection.execute(
-                "SELECT crc, gpl_only, namespace FROM symbol WHERE name = ?", key
-            )
-        ]
-        found += [
-            KernelSymbol(
-                name=name,
-                crc=_crc(crc),
-                gpl_only=bool(gpl_only),
-                namespace=as_text(namespace),
-                owner=as_text(owner),
-                owner_taints=Taint(as_number(taints)),
-                owner_state=_state(state),
-            )
-            for crc, gpl_only, namespace, owner, taints, state in self._connection.execute(
-                "SELECT crc, gpl_only, namespace, module.name, taints, state FROM export "
-                "JOIN module ON module.number = export.module WHERE export.name = ? "
-                "ORDER BY module.number DESC",
-                key,
-            )
-        ]
-        if not found:
-            raise KeyError(name)
-        return tuple(found)
-
-    def __iter__(self) -> Iterator[str]:
-        found = self._connection.execute("SELECT name FROM symbol UNION SELECT name FROM export")
-        return iter([as_text(name) for (name,) in found])
-
-    def __len__(self) -> int:
-        return sum(1 for _name in self)
-
-
-def _state(stored: object) -> str:
+def as_state(stored: object) -> str:
+    """Return a stored state; raises as ``as_text``."""
     if stored not in {LIVE, COMING, GOING}:
         raise sqlite3.DatabaseError(f"no state of a module: {stored!r}")
     return str(stored)
 
 
-def _crc(stored: object) -> int | None:
+def as_crc(stored: object) -> int | None:
+    """Return a stored CRC, None for none; raises as ``as_text``."""
     return None if stored is None else as_number(stored)
-
-
-def _blacklist(words: Sequence[str]) -> frozenset[str]:
-    """Return the names of ``module_blacklist=``; of several the last counts, as in the kernel."""
-    key = "module_blacklist="
-    texts = [word.removeprefix(key) for word in words if word.startswith(key)]
-    return frozenset(filter(None, texts[-1].split(","))) if texts else frozenset()
-
-
-def _enforces_signatures(words: Sequence[str]) -> bool:
-    given = [word.partition("=") for word in words if word.startswith("module.sig_enforce")]
-    return any(
-        key == "module.sig_enforce" and text[:1] in {"", "1", "y", "Y"} for key, _, text in given
-    )

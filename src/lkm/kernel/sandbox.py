@@ -23,6 +23,7 @@ from lkm.kernel.booting import BootFacts, boot_facts
 from lkm.kernel.loaded import LIVE, LoadedModule
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
+from lkm.kernel.sandbox_facts import kernel_facts
 from lkm.kernel.sandbox_files import Folder, ShownModule, find_entry, kernel_files
 from lkm.kernel.store import Store, state_path
 from lkm.loader.checks import Verdict, examine
@@ -173,7 +174,7 @@ class Sandbox:
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""
         with self._store.changing() as connection:
-            kernel = rows.kernel_facts(connection)
+            kernel = kernel_facts(connection)
             verdict = examine(image, kernel, flags=flags)
             answer = verdict.errno
             if not answer:
@@ -187,7 +188,7 @@ class Sandbox:
         """See Kernel. *name* must be the kernel's spelling, byte for byte."""
         log: list[LogLine] = []
         with self._store.changing() as connection:
-            kernel = rows.kernel_facts(connection)
+            kernel = kernel_facts(connection)
             if kernel.modules_disabled:
                 raise _disabled("remove", name)
             module = _removable(connection, name)
@@ -227,7 +228,7 @@ class Sandbox:
     def _files(self) -> Folder:
         with self._store.reading() as connection:
             values = rows.read_values(connection)
-            kernel = rows.kernel_facts(connection)
+            kernel = kernel_facts(connection)
             return kernel_files(
                 release=values["release"],
                 command_line=values["command_line"],

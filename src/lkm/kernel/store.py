@@ -77,6 +77,9 @@ class Store:
         if connection is not None:
             connection.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection on which all questions see one state.

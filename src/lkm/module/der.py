@@ -22,12 +22,13 @@ CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1  # constructed
 _WHAT = "DER"
 _LONGEST_LENGTH = 4  # bytes; nothing in a module file needs more
 _MOST_CHILDREN = 1000
+_LONGEST_IDENTIFIER = 64  # bytes
 
 
 class Element(Value):
     """One element: its *tag* byte, and its *contents*."""
 
-    __slots__ = ("tag", "contents")
+    __slots__ = ("contents", "tag")
 
     def __init__(self, tag: int, contents: bytes) -> None:
         self.tag: Final = tag
@@ -75,13 +76,17 @@ def parse_elements(data: bytes) -> tuple[Element, ...]:
 def object_identifier(element: Element) -> str:
     """Return the dotted numbers of an object identifier.
 
-    Raises ``FormatError`` for an element of another type, and for a number that has no end.
+    Raises ``FormatError`` for an element of another type, for a number that has no end, and for
+    more than 64 bytes.
     """
-    if element.tag != OBJECT_IDENTIFIER or not element.contents or element.contents[-1] & 0x80:
+    data = element.contents
+    if element.tag != OBJECT_IDENTIFIER or not 0 < len(data) <= _LONGEST_IDENTIFIER:
         raise FormatError(_WHAT, "no object identifier")
+    if data[-1] & 0x80:
+        raise FormatError(_WHAT, "an object identifier without end")
     numbers: list[int] = []
     number = 0
-    for byte in element.contents:
+    for byte in data:
         number = number << 7 | byte & 0x7F
         if not byte & 0x80:
             numbers.append(number)

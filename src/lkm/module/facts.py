@@ -99,12 +99,12 @@ class Module:
 
     @_remembered
     def elf(self) -> ElfFile:
-        """The module as an ELF file."""
+        """Return the module as an ELF file."""
         return ElfFile.from_bytes(self._source, what="module")
 
     @_remembered
     def modinfo(self) -> Entries:
-        """The entries of ``.modinfo``, in file order; none without that section."""
+        """Return the entries of ``.modinfo``, in file order; none without that section."""
         return parse_modinfo(self.elf.section_data(".modinfo") or b"")
 
     def values(self, key: str) -> tuple[str, ...]:
@@ -173,22 +173,22 @@ class Module:
 
     @_remembered
     def exports(self) -> tuple[Export, ...]:
-        """The symbols that the module offers, in the order of its export tables."""
+        """Return the symbols that the module offers, in the order of its export tables."""
         return symbols.exports(self.elf)
 
     @_remembered
     def imports(self) -> tuple[Import, ...]:
-        """The undefined symbols, in the order of the symbol table."""
+        """Return the undefined symbols, in the order of the symbol table."""
         return symbols.imports(self.elf)
 
     @_remembered
     def versions(self) -> tuple[SymbolVersion, ...]:
-        """The CRCs that the module was built against, in file order."""
+        """Return the CRCs that the module was built against, in file order."""
         return symbols.versions(self.elf)
 
     @_remembered
     def build_id(self) -> bytes | None:
-        """The build id that the linker gave."""
+        """Return the build id that the linker gave."""
         data = self.elf.section_data(".note.gnu.build-id") or b""
         notes = parse_notes(data, self.elf.order)
         gnu = [note for note in notes if note.name == "GNU" and note.type == NT_GNU_BUILD_ID]
@@ -196,5 +196,5 @@ class Module:
 
     @_remembered
     def signature(self) -> Signature | None:
-        """The signature appended to the module, read and not verified."""
+        """Return the signature appended to the module, read and not verified."""
         return read_signature(self._source)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Final, Literal, Protocol
 
+    from lkm.elf.file import Range
     from lkm.names import ModuleName
 
     Compression = Literal["", "gzip", "xz", "zstd"]
@@ -43,6 +44,9 @@ _MAGICS: tuple[tuple[bytes, Compression], ...] = (
 )
 _MAGIC_SIZE = 6
 
+# O_NONBLOCK: opening a pipe must not wait for somebody to write to it.
+_OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
 # What a file may grow to. The largest modules have some 20 MB; a 100-byte file that claims
 # gigabytes is an attack. xz -9 needs a dictionary of 64 MB.
 _SIZE_BASE = 24 << 20
@@ -56,7 +60,7 @@ class ModuleImage(Value):
     *path* is empty where the bytes came from no file; *compression* is what they were wrapped in.
     """
 
-    __slots__ = ("name", "data", "path", "compression")
+    __slots__ = ("compression", "data", "name", "path")
 
     def __init__(
         self, name: ModuleName, data: bytes, path: str = "", compression: Compression = ""
@@ -82,7 +86,7 @@ class FileSlices:
         self.path: Final = path
         self._fd = -1
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open(path, _OPEN_FLAGS)
             self._size = os.fstat(self._fd).st_size
         except OSError as error:
             raise FileError.from_os("read", path, error) from error
@@ -90,7 +94,7 @@ class FileSlices:
     def __len__(self) -> int:
         return self._size
 
-    def __getitem__(self, key: slice, /) -> bytes:
+    def __getitem__(self, key: Range, /) -> bytes:
         start, stop, step = key.indices(self._size)
         if step != 1:
             return self[start:stop][::step]

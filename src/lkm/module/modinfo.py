@@ -24,7 +24,7 @@ class Parameter(Value):
     text; either may be empty.
     """
 
-    __slots__ = ("name", "type", "description")
+    __slots__ = ("description", "name", "type")
 
     def __init__(self, name: str, type: str = "", description: str = "") -> None:  # noqa: A002  # modinfo's word
         self.name: Final = name

@@ -9,31 +9,36 @@ Source: kmod, libkmod-elf.c, kmod_elf_get_symbols and kmod_elf_get_dependency_sy
 from __future__ import annotations
 
 import struct
+import sys
 
 from lkm import _text
 from lkm._value import Value
 from lkm.elf.constants import (
     EM_SPARC,
     EM_SPARCV9,
-    SHN_ABS,
     SHN_UNDEF,
     STT_SPARC_REGISTER,
 )
 from lkm.elf.file import ElfFile
+from lkm.elf.symbols import ENTRY_SIZES
 from lkm.errors import FormatError
 from lkm.module.file import FileSlices, open_slices
 from lkm.module.modinfo import parse_modinfo
+from lkm.module.symbols import crc_words, version_records
 from lkm.names import module_name_of_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Final
+    from collections.abc import Iterator, Sequence
+    from typing import Final, Literal
 
     from lkm.module.modinfo import Entries
     from lkm.names import ModuleName
 
 _CRC_PREFIX = b"__crc_"
+# What may be taken out of a string table; see lkm.elf.strings.
+_LONGEST_NAME, _CHUNK, _SHARED, _SPARE = 4096, 4096, 8, 1 << 16
+_NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 class ScannedModule(Value):
@@ -68,10 +73,13 @@ class ScannedModule(Value):
 
 
 def scan_file(path: str) -> ScannedModule:
-    """Read the module file at *path*. Raises ``FileError``, ``FormatError``, ``MissingLibraryError``."""
+    """Read the module file at *path*.
+
+    Raises ``FileError``, ``FormatError`` and ``MissingLibraryError``.
+    """
     _compression, data = open_slices(path)
     try:
-        return _scan(ElfFile.from_bytes(data, what="module"), path)
+        return scan(ElfFile.from_bytes(data, what="module"), path)
     except FormatError as error:
         raise error.at(path) from None
     finally:
@@ -79,106 +87,120 @@ def scan_file(path: str) -> ScannedModule:
             data.close()
 
 
-def _scan(elf: ElfFile, path: str) -> ScannedModule:
+def scan(elf: ElfFile, path: str = "") -> ScannedModule:
+    """Return what an index needs of the module *elf*, which was read from *path*.
+
+    Raises ``FormatError``.
+    """
     symbols = _Symbols(elf)
     exports, crcs = symbols.exports()
     if not exports:
         strings = elf.section_data("__ksymtab_strings") or b""
-        exports = tuple([_text.decode(name) for name in strings.split(b"\0") if name])
-        crcs = (0,) * len(exports)
-    needs, need_crcs = _needs(symbols, _versions(elf))
+        exports = [name for name in strings.split(b"\0") if name]
+        crcs = [0] * len(exports)
+    undefined = symbols.undefined()
+    versions = {name.partition(b"\0")[0]: crc for crc, name in version_records(elf)}
+    need_crcs = [versions.pop(name, 0) for name in undefined]
     return ScannedModule(
         path=path,
         name=module_name_of_path(path),
         modinfo=parse_modinfo(elf.section_data(".modinfo") or b""),
-        exports=exports,
-        crcs=crcs,
-        needs=needs,
-        need_crcs=need_crcs,
+        exports=_texts(exports),
+        crcs=tuple(crcs),
+        needs=_texts([*undefined, *versions]),
+        need_crcs=(*need_crcs, *versions.values()),
     )
 
 
 class _Symbols:
-    """The symbol table as columns; index 0, which is always empty, is left out of all answers."""
+    """The symbol table by columns. Index 0, which stands for no symbol, is in no answer."""
 
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
-        table = elf.section_data(".symtab") or b""
+        self.table = elf.section_data(".symtab") or b""
         self.strings = elf.section_data(".strtab") or b""
-        entry = 24 if elf.is_64bit else 16
-        count = len(table) // entry
-        self.table = table[: count * entry]
-        words, halves = count * entry // 4, count * entry // 2
-        self.name_offsets = struct.unpack(f"{elf.order}{words}I", self.table)[:: entry // 4]
-        column = struct.unpack(f"{elf.order}{halves}H", self.table)
-        self.section_indexes = column[3::12] if elf.is_64bit else column[7::8]
+        self.size = ENTRY_SIZES[elf.is_64bit]
+        self.name_offsets = self.column("I", 0)
+        self.section_indexes = self.column("H", 6 if elf.is_64bit else 14)
 
-    def name(self, index: int, skip: int = 0) -> str:
-        start = self.name_offsets[index] + skip
-        stop = self.strings.find(b"\0", start)
-        if stop < 0:
-            raise FormatError("module", "a symbol's name lies outside the string table")
-        return _text.decode(self.strings[start:stop])
+    def column(self, code: Literal["H", "I"], at: int) -> list[int]:
+        """Return the numbers that stand *at* so many bytes into every entry."""
+        width = struct.calcsize("=" + code)
+        whole = len(self.table) // self.size * self.size
+        if self.elf.order == _NATIVE:  # a fifth of the time that struct takes
+            numbers = memoryview(self.table)[:whole].cast(code)
+            return numbers[at // width :: self.size // width].tolist()
+        rows = struct.iter_unpack(
+            f"{self.elf.order}{at}x{code}{self.size - at - width}x", self.table[:whole]
+        )
+        return [row[0] for row in rows]
 
-    def undefined(self) -> list[str]:
-        names = self.name_offsets
+    def undefined(self) -> list[bytes]:
+        """Return the undefined, named symbols, in table order."""
+        offsets = self.name_offsets
         indexes = [
             index
             for index, where in enumerate(self.section_indexes)
-            if not where and index and names[index]
+            if where == SHN_UNDEF and index and offsets[index]
         ]
-        if self.elf.machine in (EM_SPARC, EM_SPARCV9):
-            indexes = [index for index in indexes if self._type(index) != STT_SPARC_REGISTER]
-        return [self.name(index) for index in indexes]
+        if self.elf.machine in {EM_SPARC, EM_SPARCV9}:
+            indexes = [index for index in indexes if self.type(index) != STT_SPARC_REGISTER]
+        return self.names([offsets[index] for index in indexes])
 
-    def exports(self) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        starts = self._crc_offsets()
+    def exports(self) -> tuple[list[bytes], list[int]]:
+        """Return the names that have a ``__crc_`` symbol, in table order, and their CRCs."""
+        starts = set(_each_in(self.strings, _CRC_PREFIX))
         if not starts:
-            return (), ()
-        indexes = [index for index, start in enumerate(self.name_offsets) if start in starts]
-        names = [self.name(index, len(_CRC_PREFIX)) for index in indexes]
-        return tuple(names), tuple([self._crc(index) for index in indexes])
+            return [], []
+        offsets = self.name_offsets
+        indexes = [index for index, start in enumerate(offsets) if start in starts and index]
+        names = self.names([offsets[index] + len(_CRC_PREFIX) for index in indexes])
+        return names, self.crcs(indexes)
 
-    def _crc_offsets(self) -> set[int]:
-        starts = set()
-        start = self.strings.find(_CRC_PREFIX)
-        while start >= 0:
-            starts.add(start)
-            start = self.strings.find(_CRC_PREFIX, start + 1)
-        return starts
+    def names(self, starts: Sequence[int]) -> list[bytes]:
+        """Return the texts at *starts* of the string table.
 
-    def _crc(self, index: int) -> int:
-        elf = self.elf
-        if elf.is_64bit:
-            value: int = struct.unpack_from(f"{elf.order}Q", self.table, 24 * index + 8)[0]
-        else:
-            value = struct.unpack_from(f"{elf.order}I", self.table, 16 * index + 4)[0]
-        where = self.section_indexes[index]
-        if where in (SHN_ABS, SHN_UNDEF):
-            return value & 0xFFFF_FFFF
-        if where >= len(elf.sections):
-            raise FormatError("module", f"a CRC in section {where}, which is not there")
-        start = elf.sections[where].offset + value
-        word = elf.data[start : start + 4]
-        if len(word) != 4:
-            raise FormatError("module", "a CRC past the end of the file", offset=len(elf.data))
-        crc: int = struct.unpack(f"{elf.order}I", word)[0]
-        return crc
+        Raises ``FormatError`` for one outside it or beyond belief, and if all of them are far
+        more than is in the table.
+        """
+        strings, find = self.strings, self.strings.index
+        found: list[bytes] = []
+        left = _SHARED * len(strings) + _SPARE
+        try:
+            for first in range(0, len(starts), _CHUNK):
+                chunk = starts[first : first + _CHUNK]
+                found += [strings[at : find(b"\0", at, at + _LONGEST_NAME)] for at in chunk]
+                left -= sum(map(len, found[first:]))
+                if left < 0:
+                    raise FormatError("module", "symbols' names that overlap without end")
+        except ValueError:
+            problem = f"a symbol's name lies outside the {len(strings)} bytes of names"
+            raise FormatError("module", problem) from None
+        return found
 
-    def _type(self, index: int) -> int:
-        at = 24 * index + 4 if self.elf.is_64bit else 16 * index + 12
-        return self.table[at] & 15
+    def crcs(self, indexes: Sequence[int]) -> list[int]:
+        """Return what the ``__crc_`` symbols at *indexes* say."""
+        value = struct.Struct(self.elf.order + ("8xQ8x" if self.elf.is_64bit else "4xI8x"))
+        return crc_words(
+            self.elf,
+            [
+                (self.section_indexes[index], value.unpack_from(self.table, index * self.size)[0])
+                for index in indexes
+            ],
+        )
 
-
-def _versions(elf: ElfFile) -> dict[str, int]:
-    """Return the CRCs of ``__versions`` by symbol, in file order."""
-    data = elf.section_data("__versions") or b""
-    code = struct.Struct(f"{elf.order}Q56s" if elf.is_64bit else f"{elf.order}I60s")
-    rows = code.iter_unpack(data[: len(data) // 64 * 64])
-    return {_text.decode(name.partition(b"\0")[0]): crc for crc, name in rows}
+    def type(self, index: int) -> int:
+        """Return the ``STT_`` number of the symbol at *index*."""
+        return self.table[index * self.size + (4 if self.elf.is_64bit else 12)] & 15
 
 
-def _needs(symbols: _Symbols, versions: dict[str, int]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    undefined: Sequence[str] = symbols.undefined()
-    crcs = [versions.pop(name, 0) for name in undefined]
-    return (*undefined, *versions), (*crcs, *versions.values())
+def _each_in(data: bytes, wanted: bytes) -> Iterator[int]:
+    start = data.find(wanted)
+    while start >= 0:
+        yield start
+        start = data.find(wanted, start + 1)
+
+
+def _texts(names: Sequence[bytes]) -> tuple[str, ...]:
+    """Decode *names*, which have no NUL inside, at one go."""
+    return tuple(_text.decode(b"\0".join(names)).split("\0")) if names else ()

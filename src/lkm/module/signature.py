@@ -63,7 +63,7 @@ class Signature(Value):
     PKCS#7, its identifier), *hash_algorithm* such as ``sha256``, *signature* the encrypted digest.
     """
 
-    __slots__ = ("id_type", "signer", "key_id", "hash_algorithm", "signature")
+    __slots__ = ("hash_algorithm", "id_type", "key_id", "signature", "signer")
 
     def __init__(
         self, id_type: IdType, signer: str, key_id: bytes, hash_algorithm: str, signature: bytes

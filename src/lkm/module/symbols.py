@@ -9,7 +9,7 @@ but in a relocatable file all of them are made of relocations: the first of an e
 is exported, the next into ``__ksymtab_strings`` at its name, and one more, if there, at its
 namespace. So the relocations are what is read here, and no entry size is needed.
 
-Since Linux 7.1 (commit 9743311b4535, "module: add kflagstab section to vmlinux and modules")
+After Linux 7.0 (commit 9743311b4535, "module: add kflagstab section to vmlinux and modules")
 ``__kflagstab`` has a byte for each entry of ``__ksymtab``, bit 0 of it GPL-only; before, the
 section's name tells.
 
@@ -32,24 +32,27 @@ from lkm.elf.constants import (
     EM_SPARCV9,
     SHN_ABS,
     SHN_UNDEF,
+    SHT_REL,
+    SHT_RELA,
     STB_WEAK,
     STT_SPARC_REGISTER,
 )
-from lkm.elf.relocations import relocations_of
+from lkm.elf.relocations import read_relocations, relocations_of
+from lkm.elf.strings import StringTable
 from lkm.elf.symbols import read_symbols
 from lkm.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import Final
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Final, Literal
 
     from lkm.elf.file import ElfFile, Section
-    from lkm.elf.relocations import Relocation
     from lkm.elf.symbols import Symbol
 
-# Which sections, and whether a proprietary module may not use what is in them. gpl_future and the
-# unused ones are gone since Linux 5.12 (commit 367948220fce, "module: remove EXPORT_UNUSED_SYMBOL*").
+# Which sections, and whether a proprietary module may not use what is in them. The unused ones are
+# gone since Linux 5.12 (commit 367948220fce, "module: remove EXPORT_UNUSED_SYMBOL*"), gpl_future
+# since the same (commit f1c3d73e973c, "module: remove EXPORT_SYMBOL_GPL_FUTURE").
 EXPORT_SECTIONS: Mapping[str, bool] = {
     "__ksymtab": False,
     "__ksymtab_gpl": True,
@@ -61,6 +64,10 @@ EXPORT_SECTIONS: Mapping[str, bool] = {
 _GPL_ONLY_FLAG = 1
 _STRINGS = "__ksymtab_strings"
 _CRC_PREFIX = "__crc_"
+_ENTRY_PREFIX = "__ksymtab_"
+_NAMESPACE_PREFIX = "__kstrtabns_"
+_VERSION_SIZE = 64
+_BYTE_ORDERS: Mapping[str, Literal["little", "big"]] = {"<": "little", ">": "big"}
 _THIS_MODULE = ".gnu.linkonce.this_module"
 _NAME_SIZE = 64  # MODULE_NAME_LEN is this less one word
 
@@ -72,7 +79,7 @@ class Export(Value):
     licence may use it; *namespace* is empty for none.
     """
 
-    __slots__ = ("name", "crc", "gpl_only", "namespace")
+    __slots__ = ("crc", "gpl_only", "name", "namespace")
 
     def __init__(
         self, name: str, crc: int | None = None, *, gpl_only: bool = False, namespace: str = ""
@@ -86,7 +93,7 @@ class Export(Value):
 class Import(Value):
     """An undefined symbol; *weak* ones may stay so. *crc* is None without modversions."""
 
-    __slots__ = ("name", "weak", "crc")
+    __slots__ = ("crc", "name", "weak")
 
     def __init__(self, name: str, *, weak: bool = False, crc: int | None = None) -> None:
         self.name: Final = name
@@ -97,7 +104,7 @@ class Import(Value):
 class SymbolVersion(Value):
     """The CRC of a symbol that a module was built against."""
 
-    __slots__ = ("name", "crc")
+    __slots__ = ("crc", "name")
 
     def __init__(self, name: str, crc: int) -> None:
         self.name: Final = name
@@ -112,29 +119,26 @@ def exports(elf: ElfFile) -> tuple[Export, ...]:
     tables = [section for section in elf.sections if section.name in EXPORT_SECTIONS]
     if not tables:
         return ()
-    table = read_symbols(elf)
-    crcs = {
-        symbol.name[len(_CRC_PREFIX) :]: _crc(elf, symbol)
-        for symbol in table
-        if symbol.name.startswith(_CRC_PREFIX)
-    }
-    strings = {
-        section.index: elf.contents(section)
-        for section in elf.sections
-        if section.name == _STRINGS
+    symbols = read_symbols(elf)
+    strings = _export_strings(elf)
+    marked = [symbol for symbol in symbols if symbol.name.startswith(_CRC_PREFIX)]
+    words = crc_words(elf, [(symbol.section_index, symbol.value) for symbol in marked])
+    crcs: dict[str, int | None] = {
+        symbol.name[len(_CRC_PREFIX) :]: crc & 0xFFFF_FFFF
+        for symbol, crc in zip(marked, words, strict=True)
     }
     found: list[Export] = []
     for section in tables:
-        names = tuple(_entries(elf, section, table, strings)) or _by_symbol(elf, section, table)
-        suffix = section.name.removeprefix("__ksymtab")
-        flags = b"" if suffix else elf.section_data("__kflagstab") or b""
-        by_number = _numbered_crcs(elf, f"__kcrctab{suffix}", len(names))
+        names = _entries(elf, section, symbols, strings) or _by_symbol(section, symbols, strings)
+        flags = _flags(elf, section)
+        numbered = _numbered_crcs(elf, section, len(names))
         for number, (name, namespace) in enumerate(names):
+            by_number = numbered[number] if number < len(numbered) else None
             flag = flags[number] if number < len(flags) else 0
             found.append(
                 Export(
                     name,
-                    crcs.get(name, by_number[number] if by_number else None),
+                    crcs.get(name, by_number),
                     gpl_only=EXPORT_SECTIONS[section.name] or bool(flag & _GPL_ONLY_FLAG),
                     namespace=namespace,
                 )
@@ -158,9 +162,7 @@ def imports(elf: ElfFile) -> tuple[Import, ...]:
             for symbol in read_symbols(elf)
             if symbol.section_index == SHN_UNDEF
             and symbol.name
-            and not (
-                symbol.type == STT_SPARC_REGISTER and elf.machine in {EM_SPARC, EM_SPARCV9}
-            )
+            and not (symbol.type == STT_SPARC_REGISTER and elf.machine in {EM_SPARC, EM_SPARCV9})
         ]
     )
 
@@ -173,30 +175,48 @@ def versions(elf: ElfFile) -> tuple[SymbolVersion, ...]:
     since names too long for ``__versions`` stand only there. A dot before a name is dropped.
     """
     crcs, names = elf.section_data("__version_ext_crcs"), elf.section_data("__version_ext_names")
+    rows: Iterable[tuple[int, bytes]]
     if crcs is not None and names is not None:
         count = len(crcs) // 4
         numbers: tuple[int, ...] = struct.unpack(f"{elf.order}{count}I", crcs[: 4 * count])
-        texts = _text.decode(names).split("\0")[:count]
-        rows: Sequence[tuple[int, str]] = [
-            (crc, name) for crc, name in zip(numbers, texts, strict=False) if name
-        ]
+        rows = zip(numbers, names.split(b"\0"), strict=False)
     else:
-        rows = basic_versions(elf)
-    return tuple([SymbolVersion(name.removeprefix("."), crc) for crc, name in rows])
+        rows = ((crc, name.partition(b"\0")[0]) for crc, name in version_records(elf))
+    return tuple(
+        [SymbolVersion(_text.decode(name).removeprefix("."), crc) for crc, name in rows if name]
+    )
 
 
-def basic_versions(elf: ElfFile) -> list[tuple[int, str]]:
-    """Return CRC and name of every record of ``__versions``, as written, in file order.
+def version_records(elf: ElfFile) -> Iterator[tuple[int, bytes]]:
+    """Return CRC and name, NULs after it included, of the records of ``__versions``.
 
-    Records are 64 bytes: a word for the CRC, then the name, ended by NUL.
+    Records are 64 bytes: a word for the CRC, then the name.
     """
     data = elf.section_data("__versions") or b""
-    code = struct.Struct(elf.order + ("Q56s" if elf.is_64bit else "I60s"))
-    whole = len(data) // code.size * code.size
-    return [
-        (crc & 0xFFFF_FFFF, _text.decode(name[: name.find(b"\0")] if b"\0" in name else name))
-        for crc, name in code.iter_unpack(data[:whole])
-    ]
+    code = elf.order + ("Q56s" if elf.is_64bit else "I60s")
+    return struct.iter_unpack(code, data[: len(data) // _VERSION_SIZE * _VERSION_SIZE])
+
+
+def crc_words(elf: ElfFile, places: Sequence[tuple[int, int]]) -> list[int]:
+    """Return what ``__crc_`` symbols say, of which *places* gives section index and value.
+
+    That is the value of an absolute or undefined one, else the word that it points at. Raises
+    ``FormatError`` for one that points outside the file.
+    """
+    word = struct.Struct(elf.order + "I")
+    tables: dict[int, bytes] = {}
+    found: list[int] = []
+    for index, value in places:
+        if index in {SHN_ABS, SHN_UNDEF}:
+            found.append(value)
+            continue
+        if index not in tables:
+            section = elf.section_at(index)
+            tables[index] = b"" if section is None else elf.contents(section)
+        if value + word.size > len(tables[index]):
+            raise FormatError(elf.what, f"a CRC at {value} of section {index}, outside it")
+        found.append(word.unpack_from(tables[index], value)[0])
+    return found
 
 
 def struct_name(elf: ElfFile) -> str:
@@ -210,77 +230,85 @@ def struct_name(elf: ElfFile) -> str:
     return _text.decode(data[3 * word : 2 * word + _NAME_SIZE].partition(b"\0")[0])
 
 
+def _export_strings(elf: ElfFile) -> dict[int, StringTable]:
+    """Return the tables of the exports' names by section index; a hand-made file may have two."""
+    return {
+        section.index: StringTable(elf.contents(section), elf.what)
+        for section in elf.sections
+        if section.name == _STRINGS
+    }
+
+
 def _entries(
-    elf: ElfFile, section: Section, table: Sequence[Symbol], strings: Mapping[int, bytes]
-) -> Iterator[tuple[str, str]]:
-    """Yield name and namespace of each entry of *section*, found by its relocations."""
-    in_place = elf.contents(section)
-    texts: list[str] | None = None
-    for relocation in sorted(relocations_of(elf, section), key=lambda each: each.offset):
-        if relocation.symbol_index >= len(table):
-            raise FormatError(elf.what, f"{section.name} points at a symbol that is not there")
-        symbol = table[relocation.symbol_index]
-        if symbol.section_index in strings:
-            if texts is not None:
-                place = symbol.value + relocation.addend + _addend_in_place(elf, relocation, in_place)
-                texts.append(_text_at(strings[symbol.section_index], place))
-            continue
-        if texts:
-            yield texts[0], texts[1] if len(texts) > 1 else ""
-        texts = []
+    elf: ElfFile,
+    section: Section,
+    symbols: Sequence[Symbol],
+    strings: Mapping[int, StringTable],
+) -> list[tuple[str, str]]:
+    """Return name and namespace of each entry of *section*, found by its relocations."""
+    found: list[tuple[str, str]] = []
+    texts: list[str] = []
+    for symbol, addend in _targets(elf, section, symbols):
+        table = strings.get(symbol.section_index)
+        if table is not None:
+            texts.append(table.text(symbol.value + addend))
+        elif texts:
+            found.append((texts[0], texts[1] if len(texts) > 1 else ""))
+            texts = []
     if texts:
-        yield texts[0], texts[1] if len(texts) > 1 else ""
+        found.append((texts[0], texts[1] if len(texts) > 1 else ""))
+    return found
 
 
-def _addend_in_place(elf: ElfFile, relocation: Relocation, data: bytes) -> int:
-    """Return the word that a REL relocation leaves at its place; RELA files have 0 there."""
-    start = relocation.offset
-    word = data[start : start + 4]
-    if len(word) != 4:
-        raise FormatError(elf.what, "an export table's relocation lies outside it", offset=start)
-    number: int = struct.unpack(elf.order + "i", word)[0]
-    return number if not relocation.addend else 0
-
-
-def _text_at(strings: bytes, start: int) -> str:
-    stop = strings.find(b"\0", start) if 0 <= start <= len(strings) else -1
-    if stop < 0:
-        raise FormatError("module", f"an export's name at {start} of {len(strings)} bytes of names")
-    return _text.decode(strings[start:stop])
+def _targets(
+    elf: ElfFile, section: Section, symbols: Sequence[Symbol]
+) -> Iterator[tuple[Symbol, int]]:
+    """Yield symbol and addend of everything that *section* points at, by place."""
+    addends = elf.contents(section)
+    found: list[tuple[int, int, int]] = []
+    for table in elf.sections:
+        if table.info == section.index and table.type in {SHT_REL, SHT_RELA}:
+            for each in read_relocations(elf, table):
+                addend = each.addend
+                if table.type == SHT_REL:  # only 32-bit machines have it: the place is 4 bytes
+                    word = addends[each.offset : each.offset + 4]
+                    addend = int.from_bytes(word, _BYTE_ORDERS[elf.order], signed=True)
+                found.append((each.offset, each.symbol_index, addend))
+    found.sort()
+    for _offset, index, addend in found:
+        if index >= len(symbols):
+            raise FormatError(elf.what, f"{section.name} points at symbol {index}, not there")
+        yield symbols[index], addend
 
 
 def _by_symbol(
-    elf: ElfFile, section: Section, table: Sequence[Symbol]
-) -> tuple[tuple[str, str], ...]:
-    """Return the exports of *section* by its ``__ksymtab_NAME`` symbols: it has no relocations."""
-    prefix = "__ksymtab_"
-    found = [
-        (symbol.value, symbol.name[len(prefix) :])
-        for symbol in table
-        if symbol.section_index == section.index and symbol.name.startswith(prefix)
+    section: Section, symbols: Sequence[Symbol], strings: Mapping[int, StringTable]
+) -> list[tuple[str, str]]:
+    """Return what _entries does, by symbols ``__ksymtab_`` and ``__kstrtabns_``.
+
+    For a file that is linked to its end and so has no relocations, as the kernel itself.
+    """
+    namespaces = {
+        symbol.name[len(_NAMESPACE_PREFIX) :]: strings[symbol.section_index].text(symbol.value)
+        for symbol in symbols
+        if symbol.name.startswith(_NAMESPACE_PREFIX) and symbol.section_index in strings
+    }
+    names = [
+        (symbol.value, symbol.name[len(_ENTRY_PREFIX) :])
+        for symbol in symbols
+        if symbol.section_index == section.index and symbol.name.startswith(_ENTRY_PREFIX)
     ]
-    return tuple([(name, "") for _value, name in sorted(found)])
+    return [(name, namespaces.get(name, "")) for _value, name in sorted(names)]
 
 
-def _numbered_crcs(elf: ElfFile, name: str, count: int) -> tuple[int, ...]:
-    """Return the CRCs in the section *name*, if it has just one for each of *count* exports."""
-    data = elf.section_data(name) or b""
-    for code, size in (("I", 4), ("Q", 8)):
-        if count and len(data) == count * size:
-            numbers: tuple[int, ...] = struct.unpack(f"{elf.order}{count}{code}", data)
-            return numbers
-    return ()
+def _flags(elf: ElfFile, section: Section) -> bytes:
+    return (elf.section_data("__kflagstab") or b"") if section.name == "__ksymtab" else b""
 
 
-def _crc(elf: ElfFile, symbol: Symbol) -> int:
-    """Return what a ``__crc_`` symbol says: its value, or the word that it points at."""
-    if symbol.section_index in {SHN_ABS, SHN_UNDEF}:
-        return symbol.value & 0xFFFF_FFFF
-    if symbol.section_index >= len(elf.sections):
-        raise FormatError(elf.what, f"a CRC in section {symbol.section_index}, which is not there")
-    data = elf.contents(elf.sections[symbol.section_index])
-    word = data[symbol.value : symbol.value + 4]
-    if len(word) != 4:
-        raise FormatError(elf.what, "a CRC lies outside its section", offset=symbol.value)
-    number: int = struct.unpack(elf.order + "I", word)[0]
-    return number
+def _numbered_crcs(elf: ElfFile, section: Section, count: int) -> tuple[int, ...]:
+    """Return the CRCs beside the export table *section*, if there is just one for each entry."""
+    table = elf.section(section.name.replace("__ksymtab", "__kcrctab"))
+    if table is None or table.size != 4 * count or relocations_of(elf, table):
+        return ()
+    numbers: tuple[int, ...] = struct.unpack(f"{elf.order}{count}I", elf.contents(table))
+    return numbers

@@ -184,17 +184,27 @@ class RunRemove(Value):
 
 
 class InUse(Value):
-    """Stop here: *module* would have to go, but *refcnt* users, *holders* among them, hold it."""
+    """Stop here: *module* would have to go, but *refcnt* users, *holders* among them, hold it.
 
-    __slots__ = ("because", "holders", "module", "refcnt")
+    Where it is not *required*, a soft dependency under ``modprobe -a``, the plan goes on after it.
+    """
+
+    __slots__ = ("because", "holders", "module", "refcnt", "required")
 
     def __init__(
-        self, module: ModuleName, because: str, refcnt: int, holders: tuple[ModuleName, ...]
+        self,
+        module: ModuleName,
+        because: str,
+        refcnt: int,
+        holders: tuple[ModuleName, ...],
+        *,
+        required: bool = True,
     ) -> None:
         self.module: Final = module
         self.because: Final = because
         self.refcnt: Final = refcnt
         self.holders: Final = holders
+        self.required: Final = required
 
 
 if TYPE_CHECKING:

@@ -158,7 +158,9 @@ class _Unloader:
             return True
         refcnt = self._refcnt[name]
         if refcnt is not None and refcnt > 0 and not self._wait:
-            self.steps.append(InUse(name, because, refcnt, tuple(self._holders[name])))
+            required = not (because and self._keep_going)
+            holders = tuple(self._holders[name])
+            self.steps.append(InUse(name, because, refcnt, holders, required=required))
             return False
         self._add_removal(name, because, if_unused=False)
         return True

@@ -1,0 +1,176 @@
+"""The kernel's options for loadable modules, and what each means to whoever uses the kernel.
+
+Source: kernel/module/Kconfig, init/Kconfig, security/lockdown/Kconfig and lib/Kconfig.debug of
+Linux 6.1 and 6.12; the sentences are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OptionFact:
+    """One option. *value* is as in the configuration file; None where it does not name it.
+
+    A configuration leaves out what its kernel does not know or what other options rule out, so
+    None means "not set" to whoever uses that kernel. *meaning* is one sentence.
+    """
+
+    name: str
+    value: str | None
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    yes: str
+    no: str
+
+
+# In the order in which a reader meets them: may modules be loaded, unloaded, which ones fit,
+# which are trusted, how they are packed, and what the symbol table shows.
+_MEANINGS: Mapping[str, _Meaning] = {
+    "MODULES": _Meaning(
+        "The kernel takes loadable modules.",
+        "The kernel takes no modules: everything is built in, and lsmod and modprobe have no use.",
+    ),
+    "MODULE_UNLOAD": _Meaning(
+        "Modules can be removed again, and the kernel counts who uses each.",
+        "A loaded module stays until the next boot, and nobody counts its users.",
+    ),
+    "MODULE_FORCE_UNLOAD": _Meaning(
+        "rmmod -f removes a module that is in use or has no exit: that can crash the kernel.",
+        "rmmod -f is no use: a module in use stays.",
+    ),
+    "MODULE_FORCE_LOAD": _Meaning(
+        "modprobe -f loads a module without version information, at the price of a taint.",
+        "modprobe -f is no use: what was built for another kernel is refused.",
+    ),
+    "MODVERSIONS": _Meaning(
+        "Each symbol has a CRC of its interface, and a module must state the same one.",
+        "Only the version text tells whether a module fits: it must be built for this release.",
+    ),
+    "BASIC_MODVERSIONS": _Meaning(
+        "Modules carry CRCs in the classic table, for names of up to 55 bytes.",
+        "Modules need not carry the classic table of CRCs.",
+    ),
+    "EXTENDED_MODVERSIONS": _Meaning(
+        "Modules carry CRCs in the newer tables, for names of any length.",
+        "Modules carry no CRCs for names longer than 55 bytes.",
+    ),
+    "MODULE_SRCVERSION_ALL": _Meaning(
+        "modinfo shows a checksum of the sources (srcversion) for every module.",
+        "modinfo shows srcversion only for modules that state a version of their own.",
+    ),
+    "MODULE_SIG": _Meaning(
+        "The kernel looks at signatures: a module without a good one taints it (E).",
+        "The kernel does not look at signatures.",
+    ),
+    "MODULE_SIG_FORCE": _Meaning(
+        "Only signed modules load, always.",
+        "Unsigned modules load, unless module.sig_enforce=1 or lockdown forbids it.",
+    ),
+    "MODULE_SIG_ALL": _Meaning(
+        "The kernel's build signed all of its own modules.",
+        "The kernel's build did not sign its modules; the distributor may have done so later.",
+    ),
+    "MODULE_SIG_HASH": _Meaning(
+        "This digest is used to sign the kernel's own modules.",
+        "No digest is chosen, for the build signs no modules.",
+    ),
+    "MODULE_SIG_KEY": _Meaning(
+        "The build took its signing key from here.",
+        "The build has no key of its own to sign with.",
+    ),
+    "MODULE_COMPRESS_NONE": _Meaning(
+        "Module files are installed uncompressed (.ko).",
+        "Module files may be installed compressed.",
+    ),
+    "MODULE_COMPRESS": _Meaning(
+        "Module files may be installed compressed.",
+        "Module files are installed uncompressed, or this kernel names only the format.",
+    ),
+    "MODULE_COMPRESS_GZIP": _Meaning("Module files are .ko.gz.", "Module files are not .ko.gz."),
+    "MODULE_COMPRESS_XZ": _Meaning("Module files are .ko.xz.", "Module files are not .ko.xz."),
+    "MODULE_COMPRESS_ZSTD": _Meaning("Module files are .ko.zst.", "Module files are not .ko.zst."),
+    "MODULE_COMPRESS_ALL": _Meaning(
+        "Every module is compressed when it is installed.",
+        "Modules are not all compressed when they are installed.",
+    ),
+    "MODULE_DECOMPRESS": _Meaning(
+        "The kernel unpacks compressed modules itself, which module signing policies may need.",
+        "User space unpacks compressed modules before it hands them to the kernel.",
+    ),
+    "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS": _Meaning(
+        "A module that uses a namespace without importing it is only warned about.",
+        "A module must import the namespaces of the symbols that it uses.",
+    ),
+    "MODULE_ALLOW_BTF_MISMATCH": _Meaning(
+        "A module whose type information does not fit loads all the same.",
+        "A module whose type information does not fit is refused, where the kernel has such.",
+    ),
+    "MODPROBE_PATH": _Meaning(
+        "The kernel runs this program when it wants a module.",
+        "The kernel's default, /sbin/modprobe, is run when it wants a module.",
+    ),
+    "TRIM_UNUSED_KSYMS": _Meaning(
+        "Only symbols that the kernel's own modules use are exported: others' may not load.",
+        "All symbols marked for modules are exported.",
+    ),
+    "STRICT_MODULE_RWX": _Meaning(
+        "A module's code cannot be written and its data cannot be run.",
+        "A module's memory is not protected from itself.",
+    ),
+    "KALLSYMS": _Meaning(
+        "/proc/kallsyms lists the kernel's functions by name, those of modules too.",
+        "/proc/kallsyms does not exist, and crashes are printed without names.",
+    ),
+    "KALLSYMS_ALL": _Meaning(
+        "/proc/kallsyms lists variables as well.",
+        "/proc/kallsyms lists functions only.",
+    ),
+    "KALLSYMS_ABSOLUTE_PERCPU": _Meaning(
+        "Per-CPU variables stand in the symbol table as offsets.",
+        "Per-CPU variables stand in the symbol table as addresses.",
+    ),
+    "SECURITY_LOCKDOWN_LSM": _Meaning(
+        "Lockdown is there; once on, unsigned modules are refused, also to root.",
+        "There is no lockdown.",
+    ),
+    "SECURITY_LOCKDOWN_LSM_EARLY": _Meaning(
+        "Lockdown may be on from the first moment of the boot.",
+        "Lockdown is not there at the first moment of the boot.",
+    ),
+    "LOCK_DOWN_KERNEL_FORCE_NONE": _Meaning(
+        "Lockdown is off until Secure Boot, the command line or root turns it on.",
+        "Lockdown is on by itself, or there is none.",
+    ),
+    "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": _Meaning(
+        "Lockdown is always on: unsigned modules are refused.",
+        "Lockdown is not always on.",
+    ),
+    "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY": _Meaning(
+        "Lockdown is always on, and hides kernel memory as well.",
+        "Lockdown does not always hide kernel memory.",
+    ),
+    "LOCK_DOWN_IN_EFI_SECURE_BOOT": _Meaning(
+        "Lockdown goes on by itself where the machine boots with Secure Boot.",
+        "Secure Boot alone does not turn lockdown on.",
+    ),
+}
+
+
+def module_options(config: Mapping[str, str]) -> tuple[OptionFact, ...]:
+    """Return the options for loadable modules, in reading order.
+
+    *config* maps options, without ``CONFIG_``, to values as the configuration file has them
+    (``y``, ``m``, ``"sha256"``); what is "not set" may be ``n`` or missing.
+    """
+    facts = []
+    for name, meaning in _MEANINGS.items():
+        value = config.get(name)
+        is_set = value not in (None, "n", "", '""')
+        facts.append(OptionFact(name, value, meaning.yes if is_set else meaning.no))
+    return tuple(facts)
