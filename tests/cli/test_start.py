@@ -12,8 +12,25 @@ from tests.builders.tree import RELEASE
 
 SOURCE = Path(__file__).parents[2] / "src"
 HEAVY = frozenset(
-    "argparse collections ctypes dataclasses enum functools importlib.metadata json "
-    "multiprocessing pathlib re rich shutil sqlite3 subprocess tempfile typing".split()
+    {
+        "argparse",
+        "collections",
+        "ctypes",
+        "dataclasses",
+        "enum",
+        "functools",
+        "importlib.metadata",
+        "json",
+        "multiprocessing",
+        "pathlib",
+        "re",
+        "rich",
+        "shutil",
+        "sqlite3",
+        "subprocess",
+        "tempfile",
+        "typing",
+    }
 )
 # sys.modules before and after, in an interpreter that has run no site customisation.
 PROGRAM = f"""

@@ -5,7 +5,7 @@ import pytest
 from lkm.config.cmdline import parse_command_line
 from lkm.config.directives import Complaint, Options, Source
 from lkm.config.settings import Settings
-from lkm.config.show import config_lines
+from lkm.report.config import config_lines
 from tests.config.commandlines import CASES
 
 

@@ -13,7 +13,7 @@ import pytest
 from lkm._text import decode
 from lkm.config.depmod_d import DepmodSettings
 from lkm.config.settings import Settings
-from lkm.config.show import config_lines
+from lkm.report.config import config_lines
 from tests.config.commandlines import CASES
 from tests.config.test_depmod_d import EVERY_KIND as DEPMOD_LINES
 from tests.config.test_modprobe_d import EVERY_KIND

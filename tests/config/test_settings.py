@@ -7,7 +7,7 @@ import pytest
 from lkm.config.directives import Complaint
 from lkm.config.modprobe_d import parse
 from lkm.config.settings import Settings
-from lkm.config.show import config_lines
+from lkm.report.config import config_lines
 
 
 def settings(text: str) -> Settings:

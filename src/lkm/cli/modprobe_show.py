@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.config.show import config_lines
 from lkm.errors import FileError
 from lkm.module.facts import Module
+from lkm.report.config import config_lines
 from lkm.resolve.lookup import lookup
 
 TYPE_CHECKING = False
