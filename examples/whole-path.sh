@@ -36,7 +36,7 @@ run() {
 
 run lkm kernels --root "$root"
 run lkm depmod -b "$root" "$release"
-run lkm find --root "$root" --release "$release" --description "btrfs"
+run lkm find --root "$root" --release "$release" --path fs/btrfs
 run lkm modinfo -b "$root" -k "$release" -F depends btrfs
 run lkm modprobe -d "$root" -S "$release" -D btrfs
 run lkm sandbox boot --root "$root" --release "$release"

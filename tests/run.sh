@@ -10,6 +10,8 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     missing=
     command -v kmod >/dev/null || missing="$missing kmod"
     command -v readelf >/dev/null || missing="$missing binutils"
+    command -v gcc >/dev/null || missing="$missing gcc"
+    command -v openssl >/dev/null || missing="$missing openssl"
     command -v getopt >/dev/null || missing="$missing util-linux"
     if [ -n "$missing" ] || ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then
         apt-get -qq update

@@ -36,6 +36,8 @@ class FormatError(LkmError):
     blame), *path* the file, once it is known.
     """
 
+    remedy = "the file is damaged, cut off, or something else: get it anew"
+
     def __init__(
         self, what: str, problem: str, *, offset: int | None = None, path: str | None = None
     ) -> None:
@@ -110,13 +112,38 @@ class CycleError(LkmError):
     """Modules that depend on each other, so that none of them can be loaded first.
 
     Each of *cycles* is a chain of module names, in the order in which each needs the next; the
-    last needs the first again.
+    last needs the first again. *directory* is the tree, *problem* the cause without it.
     """
 
-    def __init__(self, cycles: tuple[tuple[str, ...], ...]) -> None:
+    remedy = "break the cycle: no order of loading works"
+
+    def __init__(self, cycles: tuple[tuple[str, ...], ...], directory: str) -> None:
         self.cycles = cycles
-        count = len({name for cycle in cycles for name in cycle})
-        super().__init__(f"Found {count} modules in dependency cycles!")
+        self.directory = directory
+        shown = ", ".join([_chain_text(cycle) for cycle in cycles[:_CYCLES_SHOWN]])
+        more = len(cycles) - _CYCLES_SHOWN
+        rest = f" (and {more} more cycle{'s' if more > 1 else ''})" if more > 0 else ""
+        self.problem = f"modules depend on each other: {shown}{rest}"
+        super().__init__(f"{directory}: {self.problem}")
+
+    @property
+    def kmod_lines(self) -> tuple[str, ...]:
+        """The lines in which kmod's depmod says it; unlike ``str``, with every chain whole."""
+        count = len({name for cycle in self.cycles for name in cycle})
+        chains = [f"Cycle detected: {' -> '.join((*cycle, cycle[0]))}" for cycle in self.cycles]
+        return (*chains, f"Found {count} modules in dependency cycles!")
+
+
+# As much of a tangle as one line can hold.
+_CYCLES_SHOWN = 3
+_CHAIN_SHOWN = 8
+
+
+def _chain_text(cycle: tuple[str, ...]) -> str:
+    if len(cycle) > _CHAIN_SHOWN:
+        hidden = len(cycle) - _CHAIN_SHOWN
+        cycle = (*cycle[:_CHAIN_SHOWN], f"... {hidden} more ...")
+    return " -> ".join((*cycle, cycle[0]))
 
 
 class CommandFailedError(LkmError):
@@ -208,6 +235,13 @@ class NoModuleSupportError(KernelError):
 
     means = "this kernel has no support for loadable modules"
     remedy = "use `--on sandbox`: a kernel in a file, which needs no root"
+
+
+class NoUnloadingError(KernelError):
+    """remove, ENOSYS: the kernel keeps every module until it is booted anew."""
+
+    means = "this kernel cannot remove modules (CONFIG_MODULE_UNLOAD is off)"
+    remedy = "boot it anew: nothing else removes a module there"
 
 
 class NotBootedError(LkmError):

@@ -59,3 +59,17 @@ def test_half_a_relocation_is_a_format_error() -> None:
 
     with pytest.raises(FormatError, match="no whole number of relocations"):
         read_relocations(elf, elf.sections[2])
+
+
+def test_relocation_sections_that_lie_over_each_other_are_refused() -> None:
+    rela = ASection(".rela.text", bytes(240), SHT_RELA, link=".symtab", info=".text")
+    others = [ASection(f".rela{number}", b"", SHT_RELA, info=1) for number in range(50)]
+    data = bytearray(an_elf([TEXT, rela, *others]))
+    (table,) = struct.unpack_from("<Q", data, 40)
+    place = data[table + 2 * 64 + 24 : table + 2 * 64 + 40]
+    for number in range(50):
+        data[table + (3 + number) * 64 + 24 : table + (3 + number) * 64 + 40] = place
+    elf = ElfFile.from_bytes(bytes(data))
+
+    with pytest.raises(FormatError, match="larger than the file"):
+        relocations_of(elf, elf.sections[1])

@@ -20,11 +20,26 @@ README = (ROOT / "README.md").read_text()
 def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LKM_STATE", str(tmp_path / "state"))
     a_root(tmp_path, {"kernel/btrfs.ko": a_module(name="btrfs", modinfo=["alias=fs-btrfs"])})
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, _images = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
     exec(compile(example, "README.md", "exec"), {"root": str(tmp_path), "release": RELEASE})
 
     assert [module.name for module in Sandbox().modules()] == ["btrfs"]
+
+
+@pytest.mark.debian
+def test_the_example_of_a_kernel_image_runs(
+    debian_root: Path, debian_release: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _library, example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    image = str(debian_root / "boot" / f"vmlinuz-{debian_release}")
+
+    exec(compile(example, "README.md", "exec"), {"image": image})
+
+    printed = capsys.readouterr().out
+    assert debian_release in printed
+    assert " exports, " in printed
+    assert "could not tell" in printed  # Debian builds no configuration into its images
 
 
 def test_every_command_shown_exists() -> None:

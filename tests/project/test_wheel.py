@@ -31,6 +31,18 @@ def test_the_wheel_holds_every_module_and_says_that_it_is_typed(wheel: Path) -> 
     assert sources | {"lkm/py.typed"} <= packed
 
 
+def test_the_wheel_holds_the_teaching_kernel_as_it_is(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel)
+    root = ROOT / "src/lkm/teaching/root"
+    files = [path for path in root.rglob("*") if path.is_file()]
+
+    assert sum(path.suffix == ".ko" for path in files) > 12
+    for path in files:
+        assert packed.read(str(path.relative_to(ROOT / "src"))) == path.read_bytes()
+    listed = {name for name in packed.namelist() if name.startswith("lkm/teaching/root/")}
+    assert len(listed) == len(files)
+
+
 def test_the_command_works_where_the_wheel_is_installed(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)

@@ -11,7 +11,7 @@ from lkm.errors import FormatError, NoTreeError
 from lkm.tree.catalog import Catalog
 from lkm.tree.depmod import build_indexes, write_indexes
 from tests.builders.elf import AnExport, a_module
-from tests.tree.trees import RELEASE, a_tree
+from tests.tree.trees import RELEASE, a_tree, chained
 
 BINARY = ("modules.dep.bin", "modules.alias.bin", "modules.symbols.bin")
 TEXT = ("modules.dep", "modules.alias", "modules.symbols")
@@ -35,7 +35,7 @@ def a_small_tree(root: Path) -> Path:
             ),
         },
         order=["kernel/fs/ext4.ko", "kernel/fs/jbd2.ko"],
-        builtin=["kernel/net/unix/unix.ko"],
+        builtin=["kernel/net/unix/unix.ko", "kernel/fs/ext-two.ko"],
         builtin_modinfo=["unix.alias=net-pf-1", "unix.license=GPL"],
     )
     write_indexes(build_indexes(str(directory)).files, str(directory))
@@ -81,6 +81,8 @@ def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], 
     assert (ext4.name, ext4.path) == ("ext4", "kernel/fs/ext4.ko")
     assert ext4.depends == ("kernel/fs/jbd2.ko", "updates/crc-16.ko")
     assert catalog.entry("none") is None
+    assert catalog.entry("crc_16") is not None
+    assert catalog.entry("crc-16") == catalog.entry("crc_16")
     assert [entry.name for entry in catalog.entries()] == ["ext4", "jbd2", "crc_16"]
     assert catalog.file(ext4.path) == f"{directory}/kernel/fs/ext4.ko"
     assert catalog.name_of("updates/crc-16.ko") == "crc_16"
@@ -89,9 +91,10 @@ def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], 
     assert catalog.aliases("none") == ()
     assert catalog.symbol_owners("symbol:jbd2_start") == ("jbd2",)
     assert catalog.is_builtin("unix")
+    assert catalog.is_builtin("ext-two")
     assert not catalog.is_builtin("ext4")
     assert catalog.builtin_aliases("net_pf_1") == ("unix",)
-    (unix,) = catalog.builtins()
+    unix, _ = catalog.builtins()
     assert unix.modinfo == (("alias", "net-pf-1"), ("license", "GPL"))
     assert len(list(catalog.alias_index.items())) == 3
     assert len(list(catalog.symbol_index.items())) == 2
@@ -162,11 +165,54 @@ def test_a_tree_of_an_old_kernel_has_absolute_paths_that_lie_below_it(tmp_path: 
     assert catalog.config_texts() == ()
 
 
-def test_a_missing_tree_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(NoTreeError):
-        Catalog.open(str(tmp_path / "none"))
-    with pytest.raises(NoTreeError):
-        Catalog.from_scan(str(tmp_path / "none"))
+@pytest.mark.parametrize("way", [Catalog.open, Catalog.from_scan])
+def test_a_missing_tree_is_an_error_that_says_what_helps(
+    tmp_path: Path, way: Callable[[str], Catalog]
+) -> None:
+    with pytest.raises(NoTreeError) as caught:
+        way(str(tmp_path / "none"))
+
+    assert caught.value.remedy == (
+        "name a root or a release that has one; lsmod and rmmod need none"
+    )
+
+
+def a_tree_with_cycles(root: Path) -> Path:
+    needs = {"user": ["a"], "a": ["b"], "b": ["a", "deep"], "deep": [], "top": ["deep"], "x": ["x"]}
+    return a_tree(root, chained(needs), order=[f"kernel/{name}.ko" for name in needs])
+
+
+@pytest.mark.parametrize("way", [Catalog.open, Catalog.from_scan])
+def test_a_cycle_takes_nothing_from_the_rest_of_a_scanned_tree(
+    tmp_path: Path, way: Callable[[str], Catalog]
+) -> None:
+    catalog = way(str(a_tree_with_cycles(tmp_path)))
+
+    assert {entry.name: entry.depends for entry in catalog.entries()} == {
+        "user": ("kernel/a.ko", "kernel/b.ko", "kernel/deep.ko"),
+        "a": ("kernel/b.ko", "kernel/deep.ko"),
+        "b": ("kernel/a.ko", "kernel/deep.ko"),
+        "deep": (),
+        "top": ("kernel/deep.ko",),
+        "x": (),
+    }
+    assert catalog.symbol_owners("symbol:use_a") == ("a",)
+
+
+def test_a_catalog_names_cycles_and_what_follows_from_them(tmp_path: Path) -> None:
+    directory = str(a_tree_with_cycles(tmp_path))
+    scanned_notice = Catalog.from_scan(directory).notice
+    opened_notice = Catalog.open(directory).notice
+
+    cycles = (
+        "modules depend on each other: a -> b -> a, x -> x; "
+        "by depmod's rules neither these nor what needs them can be loaded"
+    )
+    assert scanned_notice == f"{directory}: {cycles}"
+    assert opened_notice == (
+        f"{directory}: modules.dep.bin cannot be read (No such file or directory); "
+        f"scanning the module files instead; {cycles}"
+    )
 
 
 def test_an_empty_tree_answers_that_nothing_is_there(tmp_path: Path) -> None:

@@ -42,6 +42,48 @@ def test_users_are_numbered_before_what_they_need() -> None:
     assert closures(graph, numbers) == [[2, 4, 1], [], [4], [2, 4], []]
 
 
+def test_with_a_cycle_everything_else_stands_as_ever() -> None:
+    names = ["user", "a", "b", "c", "deep", "deeper", "apart"]
+    needs = {"user": "a", "a": "b", "b": "c deep", "c": "a", "deep": "deeper", "apart": "deep"}
+    graph = [[names.index(other) for other in needs.get(name, "").split()] for name in names]
+
+    every = closures(graph, *number(graph))
+
+    assert [" ".join(names[other] for other in needed) for needed in every] == [
+        "a c b deep deeper",
+        "c b deep deeper",
+        "a c deep deeper",
+        "a b deep deeper",
+        "deeper",
+        "",
+        "deep deeper",
+    ]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_closures_hold_what_is_reached_and_order_what_can_be_ordered(seed: int) -> None:
+    source = random.Random(seed)
+    graph = [source.sample(range(14), source.randrange(3)) for _ in range(14)]
+    reached = [everything_reached(graph, module) for module in range(14)]
+
+    for module, needed in enumerate(closures(graph, *number(graph))):
+        assert len(needed) == len(set(needed))
+        assert set(needed) == reached[module] - {module}
+        for place, other in enumerate(needed):
+            before = set(needed[:place])
+            assert not {each for each in before & reached[other] if other not in reached[each]}
+
+
+def test_closures_of_a_long_cycle_take_no_time() -> None:
+    graph = [[(module + 1) % 2000] for module in range(2000)]
+    start = time.monotonic()
+
+    every = closures(graph, *number(graph))
+
+    assert {len(needed) for needed in every} == {1999}
+    assert time.monotonic() - start < 2
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_everything_needed_stands_behind_what_needs_it(seed: int) -> None:
     source = random.Random(seed)
@@ -116,10 +158,14 @@ def test_each_chain_is_a_cycle_and_each_module_of_a_cycle_is_in_one(seed: int) -
 
 
 def reaches_itself(graph: list[list[int]], module: int) -> bool:
+    return module in everything_reached(graph, module)
+
+
+def everything_reached(graph: list[list[int]], module: int) -> set[int]:
     reached: set[int] = set()
     todo = [module]
     while todo:
         new = set(graph[todo.pop()]) - reached
         reached |= new
         todo += new
-    return module in reached
+    return reached

@@ -192,6 +192,39 @@ def test_modules_that_need_each_other_are_an_error_that_names_them(tmp_path: Pat
         build_indexes(str(directory))
 
     assert caught.value.cycles == (("p", "q"),)
+    assert str(caught.value) == f"{directory}: modules depend on each other: p -> q -> p"
+    assert caught.value.remedy == "break the cycle: no order of loading works"
+    assert caught.value.kmod_lines == (
+        "Cycle detected: p -> q -> p",
+        "Found 2 modules in dependency cycles!",
+    )
+
+
+def test_a_tangle_of_cycles_is_told_in_one_line() -> None:
+    pairs = tuple((f"a{number}", f"b{number}") for number in range(5))
+
+    assert str(CycleError(pairs, "/tree")) == (
+        "/tree: modules depend on each other: a0 -> b0 -> a0, a1 -> b1 -> a1, a2 -> b2 -> a2 "
+        "(and 2 more cycles)"
+    )
+    assert str(CycleError(pairs[:4], "/tree")).endswith("a2 -> b2 -> a2 (and 1 more cycle)")
+    long = CycleError((tuple(f"m{number}" for number in range(1000)),), "/tree")
+    assert str(long).endswith("m6 -> m7 -> ... 992 more ... -> m0")
+    assert "-> m998 -> m999 -> m0" in long.kmod_lines[0]
+
+
+def test_indexes_of_modules_that_need_each_other_can_be_had_all_the_same(tmp_path: Path) -> None:
+    directory = a_tree(tmp_path, chained({"p": ["q"], "q": ["p"], "z": []}))
+
+    indexes = build_indexes(str(directory), allow_cycles=True)
+
+    assert indexes.cycle is not None
+    assert indexes.cycle.cycles in ((("p", "q"),), (("q", "p"),))
+    assert sorted(indexes.files["modules.dep"].decode().splitlines()) == [
+        "kernel/p.ko: kernel/q.ko",
+        "kernel/q.ko: kernel/p.ko",
+        "kernel/z.ko:",
+    ]
 
 
 def test_what_is_not_ascii_stays_out_of_the_binary_indexes(tmp_path: Path) -> None:

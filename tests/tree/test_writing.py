@@ -14,6 +14,7 @@ import pytest
 
 from lkm.errors import FileError
 from lkm.tree.writing import write_indexes
+from tests.tree.users import a_shared_folder, not_root
 
 FILES = {"modules.dep": b"a.ko:\n", "modules.dep.bin": b"\0\1\2", "modules.devname": b""}
 
@@ -96,6 +97,19 @@ def test_a_directory_in_place_of_a_file_is_an_error(tmp_path: Path) -> None:
 
     assert caught.value.path == f"{tmp_path}/modules.dep.bin"
     assert not [path.name for path in tmp_path.iterdir() if path.name.endswith("-new")]
+
+
+def test_who_may_not_write_there_is_told_what_else_there_is(tmp_path: Path) -> None:
+    with a_shared_folder(tmp_path) as folder:
+        folder.chmod(0o555)
+        with not_root():
+            for directory in (folder, folder / "new"):
+                with pytest.raises(FileError) as caught:
+                    write_indexes(FILES, str(directory))
+
+                assert caught.value.errno == errno.EACCES
+                assert caught.value.remedy == "write elsewhere with -o DIR, or only print with -n"
+        folder.chmod(0o755)
 
 
 def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from lkm.errors import NoModuleSupportError, NotPermittedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import TextIO
 
     from lkm.errors import KernelError, LkmError
 
 
 class Console:
-    """A command's two streams, and the form of its messages.
+    """A command's two streams, the form of its messages, and its JSON document.
 
-    *program* stands before each message, as in kmod: ``modprobe: ERROR: text``.
+    *program* stands before each message, as in kmod: ``modprobe: ERROR: text``. Where *json* is
+    set a command prints nothing to *out*: it leaves its result in *document*, and exactly one
+    document is printed at the end, the *messages* in it, also where it failed. *failed* tells
+    whether an error was said, *cause* which one it was. *quiet* keeps messages from stderr.
     """
 
     def __init__(self, program: str, out: TextIO, err: TextIO) -> None:
         self.program = program
         self.out = out
         self.err = err
+        self.json = False
+        self.document: Mapping[str, object] | None = None
+        self.messages: list[tuple[str, str]] = []
+        self.cause: LkmError | None = None
         self.failed = False
+        self.quiet = False
         self._syslog = False
 
     def log_to_syslog(self) -> None:
         """Send messages to syslog from now on, facility daemon, without the program's name."""
-        import syslog  # noqa: PLC0415  # only -s needs it
+        import syslog  # only -s needs it
 
         syslog.openlog(self.program, 0, syslog.LOG_DAEMON)
         self._syslog = True
@@ -38,13 +48,23 @@ class Console:
         if level in ("FATAL", "ERROR"):
             self.failed = True
         if self._syslog:
-            import syslog  # noqa: PLC0415  # see above
+            import syslog  # see above
 
-            number = _SYSLOG_LEVELS[level]
-            syslog.syslog(number, f"{level}: {text}")
+            self.messages.append((level, text))
+            syslog.syslog(_SYSLOG_LEVELS[level], f"{level}: {text}")
+        else:
+            self.raw(f"{self.program}: {level}: {text}", level, text)
+
+    def raw(self, line: str, level: str = "ERROR", text: str = "") -> None:
+        """Write *line* to stderr as it is; the JSON document shows it by *level* and *text*."""
+        self.messages.append((level, text or line))
+        if self.quiet:
             return
         self.out.flush()
-        self.err.write(f"{self.program}: {level}: {text}\n")
+        try:
+            self.err.write(line + "\n")
+        except OSError:
+            return  # nobody can be told
 
     def error(self, text: str) -> None:
         """Say what failed."""
@@ -56,21 +76,51 @@ class Console:
 
     def complain(self, error: LkmError, level: str = "ERROR") -> None:
         """Say in one line what failed and what helps."""
+        self.cause = error
         self.say(level, one_line(error))
 
-    def refused(self, text: str, error: KernelError) -> None:
+    def refused(self, text: str, error: KernelError, *, on: str) -> None:
         """Say in kmod's words that a kernel refused; then what lkm knows besides.
 
-        Advice is added where kmod's words alone mislead: to a user who is not root, and on a
-        kernel without module support. The kernel's own log lines follow where it lets them be
-        known, as the sandbox does.
+        Of the live kernel (*on*) advice is added where kmod's words alone mislead: to a user who
+        is not root, and where it takes no modules at all. Another kernel tells its reasons: what
+        helps is added, and the lines that it logged follow.
         """
+        self.cause = error
         not_root = isinstance(error, NotPermittedError) and os.geteuid() != 0
-        if not_root or isinstance(error, NoModuleSupportError):
+        if isinstance(error, NoModuleSupportError):
+            text = f"{text}; {one_line(error)}"
+        elif error.remedy and (on != "live" or not_root):
             text = f"{text}; {error.remedy}"
         self.error(text)
         for line in error.log:
             self.say("NOTICE", f"kernel: {line}")
+
+
+class Closed:
+    """Stands for a standard stream whose descriptor is closed.
+
+    Writing to *strict* ones is an error like that of a full disk; what goes to others is lost.
+    """
+
+    def __init__(self, *, strict: bool) -> None:
+        self.strict = strict
+
+    def write(self, text: str) -> int:
+        """Fail, or forget *text*."""
+        if self.strict and text:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return len(text)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is kept."""
+
+    def close(self) -> None:
+        """Do nothing: it is closed."""
+
+    def isatty(self) -> bool:
+        """Tell that it is no terminal."""
+        return False
 
 
 _SYSLOG_LEVELS = {"FATAL": 2, "ERROR": 3, "WARNING": 4, "NOTICE": 5, "INFO": 6, "DEBUG": 7}

@@ -12,7 +12,7 @@ from lkm.cli.target import Target
 from lkm.config.depmod_d import DepmodSettings
 from lkm.errors import CycleError, NoTreeError
 from lkm.tree.depmod import build_indexes, text_of, write_indexes
-from lkm.tree.installed import index_state
+from lkm.tree.installed import index_state, looks_like_a_release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,13 +58,18 @@ def run(parsed: Parsed, console: Console) -> int:
         console.error(f"could not open directory {one_line(error)}")
         return 1
     if parsed.has("quick") and index_state(directory) == "up to date":
+        if console.json:
+            from lkm.report.documents.trees import up_to_date_document
+
+            console.document = up_to_date_document(directory)
         return 0
     indexes = _indexes(directory, parsed, target, console)
-    if parsed.has("json"):
-        from lkm.report.documents.trees import depmod_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+    if indexes is None:
+        return 1
+    if console.json:
+        from lkm.report.documents.trees import depmod_document
 
-        write(depmod_document(directory, indexes), console.out)
+        console.document = depmod_document(directory, indexes)
     elif parsed.has("dry_run"):
         console.out.write(decode(text_of(indexes)))
     if not parsed.has("dry_run"):
@@ -72,17 +77,21 @@ def run(parsed: Parsed, console: Console) -> int:
     return 0
 
 
-def _indexes(directory: str, parsed: Parsed, target: Target, console: Console) -> Indexes:
-    """Return the tree's indexes; says on stderr what is wrong with the configuration or a file."""
+def _indexes(directory: str, parsed: Parsed, target: Target, console: Console) -> Indexes | None:
+    """Return the tree's indexes, None where modules need each other.
+
+    Says on stderr what is wrong with the configuration, a file or the modules.
+    """
     settings = DepmodSettings.read(target.config_root, parsed.every("config"))
     for complaint in settings.complaints:
-        console.err.write(f"{complaint.kmod_text}\n")
+        console.raw(complaint.kmod_text)
     try:
         indexes = build_indexes(directory, rules=settings.rules(os.path.basename(directory)))
     except CycleError as error:
-        for cycle in error.cycles:
-            console.error(f"Cycle detected: {' -> '.join((*cycle, cycle[0]))}")
-        raise
+        console.cause = error
+        for line in error.kmod_lines:
+            console.error(line)
+        return None
     for problem in indexes.problems:
         console.say(problem.level, problem.text)
     return indexes
@@ -93,9 +102,3 @@ def _out_directory(parsed: Parsed, directory: str) -> str:
     if not root:
         return directory
     return f"{os.path.abspath(root)}/lib/modules/{os.path.basename(directory)}"
-
-
-def looks_like_a_release(text: str) -> bool:
-    """Tell whether *text* begins as a kernel's release does: a number, a dot, a number."""
-    major, dot, rest = text.partition(".")
-    return bool(dot) and major.isdecimal() and rest[:1].isdecimal()

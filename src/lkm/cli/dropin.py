@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lkm._value import Value
 from lkm.cli.options import Option, describe, parse
 from lkm.errors import UsageError
@@ -26,9 +28,12 @@ JSON = Option("json", "", ("json",), "print one JSON document instead", own=True
 
 
 class Command(Value):
-    """The definition of one drop-in command: its usage line, purpose and options."""
+    """The definition of one drop-in command: its usage line, purpose and options.
 
-    __slots__ = ("name", "options", "permute", "purpose", "usage")
+    *environment* names the variable whose words stand before those of the command line.
+    """
+
+    __slots__ = ("environment", "name", "options", "permute", "purpose", "usage")
 
     def __init__(
         self,
@@ -38,12 +43,14 @@ class Command(Value):
         options: tuple[Option, ...],
         *,
         permute: bool = True,
+        environment: str = "",
     ) -> None:
         self.name: Final = name
         self.usage: Final = usage
         self.purpose: Final = purpose
         self.options: Final = options
         self.permute: Final = permute
+        self.environment: Final = environment
 
     def help_text(self) -> str:
         """Return what --help prints."""
@@ -55,13 +62,13 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
 
     Raises ``OptionError`` in getopt's words.
     """
+    if command.environment:
+        words = [*split_options(os.environ.get(command.environment, "")), *words]
     parsed = parse(command.options, words, permute=command.permute)
     for key, _ in parsed.given:
-        if key == "help":
-            console.out.write(command.help_text())
-            return None
-        if key == "version":
-            console.out.write(KMOD_VERSION)
+        if key in ("help", "version"):
+            console.json = False
+            console.out.write(command.help_text() if key == "help" else KMOD_VERSION)
             return None
         if key == "syslog":
             console.log_to_syslog()
@@ -70,3 +77,26 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
     if parsed.last("on", "live") not in ("live", "sandbox"):
         raise UsageError(f"--on takes live or sandbox, not {parsed.last('on')!r}")
     return parsed
+
+
+def split_options(text: str) -> list[str]:
+    """Return the words of an options variable: split at blanks, save those between quotes."""
+    words: list[str] = []
+    word, quote, open_word = "", "", False
+    for character in text:
+        if quote:
+            if character == quote:
+                quote = ""
+            else:
+                word += character
+        elif character in "\"'":
+            quote, open_word = character, True
+        elif character in " \t\n":
+            if word or open_word:
+                words.append(word)
+            word, open_word = "", False
+        else:
+            word += character
+    if word or open_word:
+        words.append(word)
+    return words

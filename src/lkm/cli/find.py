@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Print a line for each module found, built-in ones marked."""
-    catalog = which_kernel.tree_of(args, console)
+    catalog = which_kernel.chosen(args).catalog(console)
     criteria = Criteria(pattern=args.pattern, **{name: getattr(args, name) for name in _CRITERIA})
     problems: list[LkmError] = []
 
@@ -53,16 +53,15 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
     hits = find(catalog, criteria, on_problem=on_problem)
     if args.json:
-        from lkm.report.documents.trees import find_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.trees import find_document
 
         found = list(hits)
-        write(find_document(catalog.release, found, problems), console.out)
+        console.document = find_document(catalog.release, found, problems)
         return 0 if found else 1
     status = 1
     for hit in hits:
         status = 0
-        place = "(builtin)" if hit.builtin else hit.path
+        place = "(builtin)" if hit.builtin else hit.file
         console.out.write(printable(f"{hit.name:<24} {place}") + "\n")
         for kind, text in hit.matches:
             console.out.write(printable(f"    {kind}: {text}") + "\n")

@@ -68,15 +68,12 @@ def run(parsed: Parsed, console: Console) -> int:
         kernel.insert(image, " ".join(words), flags=force_flags(parsed))
     except KernelError as error:
         reason = _WORDS.get(error.errno, os.strerror(error.errno))
-        console.refused(f"could not insert module {path}: {reason}", error)
-        if parsed.has("json"):
-            raise
+        console.refused(f"could not insert module {path}: {reason}", error, on=kernel.name)
         return 1
-    if parsed.has("json"):
-        from lkm.report.documents.loaded import insert_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+    if console.json:
+        from lkm.report.documents.loaded import insert_document
 
-        write(insert_document(kernel, image), console.out)
+        console.document = insert_document(kernel, image)
     return 0
 
 

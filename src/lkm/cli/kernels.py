@@ -1,7 +1,9 @@
 """List the installed kernels: which one runs, and what each has.
 
-One line a kernel: release, number of modules, state of its indexes (up to date, stale: a module
-is newer than they are, missing), image and configuration. A star marks the running one.
+One line a kernel that has a modules directory or an image: release, number of modules, state of
+its indexes, image and configuration. A star marks the running one. The indexes are up to date;
+stale: a module is newer than they are; missing; unusable: one is none, of another version or cut
+off; or unreadable, as a tree may be that only root may read.
 Exit status: 0, or 1 where there is none.
 """
 
@@ -10,39 +12,60 @@ from __future__ import annotations
 import argparse
 import os
 
+from lkm._text import printable
 from lkm.cli.console import Console
-from lkm.cli.which_kernel import add_root_argument
-from lkm.tree.installed import installed_kernels
+from lkm.cli.opening import sandbox_status
+from lkm.tree.installed import InstalledKernel, installed_kernels
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_root_argument(parser)
+    parser.add_argument(
+        "--on",
+        choices=("live", "sandbox"),
+        default="live",
+        help="which kernel runs (default: live)",
+    )
+    parser.add_argument("--root", metavar="DIR", help="another file system root")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Print the list; return 1 where no kernel is installed under the root."""
-    kernels = installed_kernels(args.root)
-    running = os.uname().release
+    if args.on == "sandbox":
+        status = sandbox_status()
+        root, running = args.root or status.root, status.release
+    else:
+        root, running = args.root or "/", os.uname().release
+    kernels = installed_kernels(root)
+    has_tree = any(kernel.release == running and kernel.directory for kernel in kernels)
+    if kernels and not has_tree and os.path.abspath(root) == "/":
+        console.warning(f"the running kernel, {running}, has no modules directory here")
     if args.json:
-        from lkm.report.documents.trees import kernels_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.trees import kernels_document
 
-        write(kernels_document(args.root, running, kernels), console.out)
+        console.document = kernels_document(root, running, kernels)
         return 0 if kernels else 1
     if not kernels:
-        console.error(f"no kernel is installed under {args.root}; the running one is {running}")
+        console.error(f"no kernel is installed under {root}; the running one is {running}")
         return 1
     rows = [("", "RELEASE", "MODULES", "INDEXES", "IMAGE", "CONFIG")]
-    for kernel in kernels:
-        mark = "*" if kernel.release == running else ""
-        count = str(kernel.module_count)
-        image, config = kernel.image or "none", kernel.config or "none"
-        rows.append((mark, kernel.release, count, kernel.indexes, image, config))
+    rows += [_row(kernel, running) for kernel in kernels]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         cells[2] = row[2].rjust(widths[2])
         console.out.write("  ".join(cells).rstrip() + "\n")
     return 0
+
+
+def _row(kernel: InstalledKernel, running: str) -> tuple[str, str, str, str, str, str]:
+    count = "unknown" if kernel.module_count is None else str(kernel.module_count)
+    return (
+        "*" if kernel.release == running else "",
+        printable(kernel.release),
+        count,
+        kernel.indexes or "none",
+        printable(kernel.image) or "none",
+        printable(kernel.config) or "none",
+    )

@@ -41,6 +41,7 @@ def run(parsed: Parsed, console: Console) -> int:
         return _wrong(f"invalid command '{name}'", console)
     tool = "lsmod" if name == "list" else name
     console.program = tool
+    console.json = "--json" in words
     module = __import__(f"lkm.cli.{tool}", fromlist=["run"])
     options = read_options(module.COMMAND, words, console)
     if options is None:
@@ -50,6 +51,6 @@ def run(parsed: Parsed, console: Console) -> int:
 
 
 def _wrong(problem: str, console: Console) -> int:
-    console.err.write(f"{problem}\n")
+    console.raw(problem)
     console.out.write(COMMAND.help_text())
     return 1

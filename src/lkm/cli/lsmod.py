@@ -26,11 +26,10 @@ def run(parsed: Parsed, console: Console) -> int:
         return 1
     kernel = open_kernel(parsed.last("on"))
     modules = kernel.modules()
-    if parsed.has("json"):
-        from lkm.report.documents.loaded import lsmod_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+    if console.json:
+        from lkm.report.documents.loaded import lsmod_document
 
-        write(lsmod_document(kernel, modules), console.out)
+        console.document = lsmod_document(kernel, modules)
     else:
         console.out.write(lsmod_table(modules))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lkm.cli.console import Console, one_line
+from lkm.cli.console import Closed, Console, one_line
 from lkm.errors import LkmError, UsageError
 
 TYPE_CHECKING = False
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
     from typing import TextIO
-
-    from lkm.cli.options import Parsed
 
 # kmod's tools: options read as getopt does, exit status 0 or 1.
 DROP_INS = {
@@ -28,8 +26,11 @@ DROP_INS = {
 
 # lkm's own: exit status 0 yes, 1 no, 2 wrong usage, 3 cannot be told.
 VERBS = {
+    "tour": "the lesson on loadable kernel modules, with nothing installed",
     "kernels": "list the installed kernels and what each has",
     "find": "find modules of a kernel by name or by what they declare",
+    "kallsyms": "look into a kernel's symbol table, keep it, compare it",
+    "kconfig": "show how a kernel was configured for modules, and what that means",
     "sandbox": "a kernel in a file: load and unload with nothing at stake",
 }
 
@@ -40,33 +41,45 @@ INTERRUPTED_STATUS = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that *argv* (default: this process's) names; return its exit status."""
     words = list(sys.argv if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        # None where the descriptor is closed; another class under a test's capture.
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(encoding="utf-8", errors="surrogateescape")
-    console = Console("lkm", sys.stdout, sys.stderr)
+    out, err = _stream(sys.stdout, strict=True), _stream(sys.stderr, strict=False)
+    console = Console("lkm", out, err)
     own_verb = False
     try:
         name, rest = _command(words)
         own_verb = name not in DROP_INS
         status = _dispatch(name, rest, console, called=words[0] if words else "lkm")
-        sys.stdout.flush()
+        if console.json:
+            from lkm.report.documents.writing import write_whole
+
+            write_whole(console.document, console.cause, console.messages, out)
+        out.flush()
     except BrokenPipeError:
-        _abandon(sys.stdout)
+        _abandon(out)
         return EPIPE_STATUS
     except OSError as error:
         # Everything else is an LkmError by now: only writing the output is left.
-        _abandon(sys.stdout)
-        console.err.write(f"{console.program}: ERROR: cannot write the output: {error.strerror}\n")
+        _abandon(out)
+        err.write(f"{console.program}: ERROR: cannot write the output: {error.strerror}\n")
         return 3 if own_verb else 1
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
     return status
 
 
+def _stream(stream: TextIO | None, *, strict: bool) -> TextIO:
+    """Return *stream* made to take any byte; a stand-in where its descriptor is closed."""
+    if stream is None:
+        closed: TextIO = Closed(strict=strict)  # type: ignore[assignment]  # all that is used
+        return closed
+    # Another class, without it, under a test's capture.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(encoding="utf-8", errors="surrogateescape")
+    return stream
+
+
 def _command(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the command's name and its words; empty for the program's own options.
+    """Return the command's name and its words; an empty name for the program's own options.
 
     A program called by a tool's name is that tool. ``--on KERNEL`` may stand before the command:
     it is handed on as the command's own.
@@ -76,16 +89,24 @@ def _command(words: Sequence[str]) -> tuple[str, list[str]]:
         return called, list(words[1:])
     rest = list(words[1:])
     before: list[str] = []
-    while rest and rest[0].startswith("--on"):
-        count = 1 if rest[0].startswith("--on=") else 2
+    while rest and (rest[0] == "--on" or rest[0].startswith("--on=")):
+        count = 2 if rest[0] == "--on" else 1
         before += rest[:count]
         del rest[:count]
     if not rest or rest[0].startswith("-"):
-        return "", before + rest
-    return rest[0], before + rest[1:]
+        return "", rest or before
+    name = rest.pop(0)
+    if name == "help" and rest:
+        name, rest = rest[0], ["--help"]
+    if name == "kmod" and before:
+        # kmod hands it on to the tool that its first word names.
+        return name, rest[:1] + before + rest[1:]
+    return name, before + rest
 
 
 def _dispatch(name: str, words: list[str], console: Console, *, called: str) -> int:
+    ended = words.index("--") if "--" in words else len(words)
+    console.json = "--json" in words[:ended] and (name in DROP_INS or name in VERBS)
     if name in DROP_INS:
         console.program = name
         # getopt names the program as it was called, kmod's own messages by the tool's name.
@@ -99,63 +120,54 @@ def _dispatch(name: str, words: list[str], console: Console, *, called: str) -> 
 
 def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) -> int:
     command = _load(name)
-    from lkm.cli import dropin  # noqa: PLC0415  # the own verbs don't need it
+    from lkm.cli import dropin  # the own verbs don't need it
 
-    parsed: Parsed | None = None
     try:
         parsed = dropin.read_options(command.COMMAND, words, console)
-        if parsed is None:
-            return 0
-        status: int = command.run(parsed, console)
+        status: int = 0 if parsed is None else command.run(parsed, console)
     except UsageError as error:
-        console.err.write(f"{called}: {error}\n")
+        console.cause = error
+        console.raw(f"{called}: {one_line(error)}")
         return 1
     except LkmError as error:
         console.complain(error)
-        if parsed is not None and parsed.has("json"):
-            _print_error_document(error, console.out)
         return 1
     return status
 
 
 def _run_verb(name: str, words: list[str], console: Console) -> int:
-    import argparse  # noqa: PLC0415  # the drop-ins start without it
+    from lkm.cli.verbs import parse_arguments  # the drop-ins start without argparse
 
     command = _load(name)
-    parser = argparse.ArgumentParser(
-        prog=f"lkm {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.add_arguments(parser)
     try:
-        args = parser.parse_args(words)
-    except SystemExit as stop:  # argparse has said its piece
-        return stop.code if isinstance(stop.code, int) else 2
-    try:
-        status: int = command.run(args, console)
+        args = parse_arguments(name, command, words, console)
+        status: int = 0 if args is None else command.run(args, console)
     except UsageError as error:
-        console.err.write(f"lkm {name}: {one_line(error)}\n")
+        console.cause = error
+        console.raw(f"lkm {name}: {one_line(error)}")
         return 2
     except LkmError as error:
         console.complain(error)
-        if getattr(args, "json", False):
-            _print_error_document(error, console.out)
         return 3
     return status
 
 
 def _run_itself(name: str, words: list[str], console: Console) -> int:
     if name == "" and words in (["--version"], ["-V"]):
-        from lkm import __version__  # noqa: PLC0415  # asked for rarely
+        from lkm import __version__  # asked for rarely
 
         console.out.write(f"lkm {__version__}\n")
         return 0
     if name == "help" or (name == "" and words in ([], ["--help"], ["-h"])):
         console.out.write(_help())
         return 0
-    wrong = f"no command {name!r}" if name else f"no option {words[0]!r}"
-    console.err.write(f"lkm: {wrong}; lkm --help lists them\n")
+    if name:
+        wrong = f"no command {name!r}"
+    elif words[0].startswith("--on"):
+        wrong = "--on names a kernel for a command, and no command follows"
+    else:
+        wrong = f"no option {words[0]!r}"
+    console.raw(f"lkm: {wrong}; lkm --help lists them")
     return 2
 
 
@@ -180,12 +192,6 @@ def _help() -> str:
 
 def _load(name: str) -> ModuleType:
     return __import__(f"lkm.cli.{name}", fromlist=["run"])
-
-
-def _print_error_document(error: LkmError, out: TextIO) -> None:
-    from lkm.report.documents.writing import error_document, write  # noqa: PLC0415  # only --json needs it
-
-    write(error_document(error), out)
 
 
 def _abandon(stream: TextIO) -> None:

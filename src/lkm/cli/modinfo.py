@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from lkm.cli.console import one_line
 from lkm.cli.dropin import HELP, JSON, ON, VERSION, Command
 from lkm.cli.options import Option
-from lkm.errors import LkmError, NoTreeError
+from lkm.errors import FileError, FormatError, LkmError, NoTreeError
 from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
-from lkm.names import is_module_file
+from lkm.names import is_module_file, module_name_of_path
 from lkm.report import text
 
 TYPE_CHECKING = False
@@ -59,15 +60,17 @@ def run(parsed: Parsed, console: Console) -> int:
     described: list[dict[str, object]] = []
     for word in parsed.arguments:
         for subject in _subjects(word, request, console):
-            if request.json:
-                described.append(_described(subject, request, console))
-            else:
-                _print(subject, request, console)
-    if request.json:
-        from lkm.report.documents.modinfo import modinfo_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+            try:
+                if console.json:
+                    described.append(_described(subject, request))
+                else:
+                    _print(subject, request, console)
+            except LkmError as error:
+                _complain(subject, error, console)
+    if console.json:
+        from lkm.report.documents.modinfo import modinfo_document
 
-        write(modinfo_document(described), console.out)
+        console.document = modinfo_document(described)
     return 1 if console.failed else 0
 
 
@@ -81,7 +84,6 @@ class _Request:
             if key in wanted:
                 self.field = value if key == "field" else key
         self.end = "\0" if parsed.has("null") else "\n"
-        self.json = parsed.has("json")
         self.by_name_only = parsed.has("modname")
         self._parsed = parsed
         self._console = console
@@ -91,7 +93,7 @@ class _Request:
     def catalog(self) -> Catalog:
         """Return the tree that names are looked up in. Raises ``NoTreeError``."""
         if self._catalog is None:
-            from lkm.cli.target import Target  # noqa: PLC0415  # files need no tree
+            from lkm.cli.target import Target  # files need no tree
 
             root, release = self._parsed.last("basedir"), self._parsed.last("release")
             on = self._parsed.last("on")
@@ -129,8 +131,8 @@ def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | 
 
 def _names(word: str, request: _Request) -> tuple[ModuleName, ...]:
     # Here, since the facts of a file take none of this.
-    from lkm.config.settings import Settings  # noqa: PLC0415
-    from lkm.resolve.lookup import lookup, lookup_name  # noqa: PLC0415
+    from lkm.config.settings import Settings
+    from lkm.resolve.lookup import lookup, lookup_name
 
     if request.by_name_only:
         found = lookup_name(word, request.catalog())
@@ -141,63 +143,73 @@ def _names(word: str, request: _Request) -> tuple[ModuleName, ...]:
 
 
 def _print(subject: str | Builtin, request: _Request, console: Console) -> None:
-    if request.field == "filename":
-        filename = subject if isinstance(subject, str) else "(builtin)"
-        console.out.write(filename + request.end)
-        return
+    out, end = console.out, request.end
     if not isinstance(subject, str):
-        console.out.write(_builtin_text(subject, request))
-        return
-    if not request.field:
+        if request.field:
+            out.write("".join([value + end for value in _builtin_values(subject, request.field)]))
+        else:
+            out.write(text.builtin_text(subject, parameters(subject.modinfo), end=end))
+    elif request.field == "filename":  # told without opening it
+        out.write(subject + end)
+    elif request.field:
+        with Module.open(subject) as module:
+            out.write("".join([value + end for value in _values(module, request.field)]))
+    else:
         # The name stands even where the rest cannot be read, as in kmod.
+        shown = text.filename_line(subject) + end
         try:
             with Module.open(subject) as module:
-                console.out.write(text.modinfo_text(module, subject, end=request.end))
-        except LkmError as error:
-            console.out.write(f"{'filename:':<16}{subject}{request.end}")
-            console.complain(error)
-        return
-    try:
-        with Module.open(subject) as module:
-            console.out.write(_field_text(module, request))
-    except LkmError as error:
-        console.complain(error)
+                _must_be_a_module(module)
+                shown = text.modinfo_text(module, subject, end=end)
+        finally:
+            out.write(shown)
 
 
-def _field_text(module: Module, request: _Request) -> str:
-    if request.field == "parm":
-        values = text.parameter_field_texts(module.parameters)
-    elif request.field in _SIGNATURE_KEYS:
-        entries = text.all_entries(module)
-        values = [value for key, value in entries if key == request.field]
-    else:
-        values = list(module.values(request.field))
-    return "".join(value + request.end for value in values)
+def _values(module: Module, field: str) -> list[str]:
+    _must_be_a_module(module)
+    if field == "parm":
+        return text.parameter_field_texts(module.parameters)
+    if field in text.SIGNATURE_KEYS:
+        return [value for key, value in text.all_entries(module) if key == field]
+    return list(module.values(field))
 
 
-_SIGNATURE_KEYS = ("build-id", "sig_id", "signer", "sig_key", "sig_hashalgo", "signature")
+def _builtin_values(builtin: Builtin, field: str) -> list[str]:
+    if field == "parm":
+        return text.parameter_field_texts(parameters(builtin.modinfo))
+    own = [("name", builtin.name), ("filename", "(builtin)")]
+    return [value for key, value in (*own, *builtin.modinfo) if key == field]
 
 
-def _builtin_text(builtin: Builtin, request: _Request) -> str:
-    declared = parameters(builtin.modinfo)
-    if not request.field:
-        return text.builtin_text(builtin, declared, end=request.end)
-    if request.field == "parm":
-        values = text.parameter_field_texts(declared)
-    else:
-        values = [value for key, value in builtin.modinfo if key == request.field]
-    return "".join(value + request.end for value in values)
+def _must_be_a_module(module: Module) -> None:
+    if module.elf.section(".modinfo") is None:
+        error = FormatError("module", "it has no section .modinfo", path=module.path)
+        error.remedy = "it is some other ELF file, no kernel module"
+        raise error
 
 
-def _described(subject: str | Builtin, request: _Request, console: Console) -> dict[str, object]:
-    from lkm.report.documents.modinfo import builtin_facts, module_facts  # noqa: PLC0415  # only --json needs it
-    from lkm.report.documents.writing import error_facts  # noqa: PLC0415  # only --json needs it
+def _described(subject: str | Builtin, request: _Request) -> dict[str, object]:
+    from lkm.report.documents.modinfo import builtin_facts, field_facts, module_facts
 
+    field = request.field
     if not isinstance(subject, str):
+        if field:
+            return field_facts(subject.name, None, field, _builtin_values(subject, field))
         return builtin_facts(subject, parameters(subject.modinfo))
-    try:
-        with Module.open(subject) as module:
-            return module_facts(module, subject, field=request.field)
-    except LkmError as error:
-        console.complain(error)
-        return {"path": subject, "error": error_facts(error)}
+    if field == "filename":
+        return field_facts(module_name_of_path(subject), subject, field, [subject])
+    with Module.open(subject) as module:
+        if field:
+            return field_facts(module.name, subject, field, _values(module, field))
+        _must_be_a_module(module)
+        return module_facts(module, subject)
+
+
+def _complain(subject: str | Builtin, error: LkmError, console: Console) -> None:
+    """Say in kmod's words that a file could not be read, and then why."""
+    path = subject if isinstance(subject, str) else subject.path
+    number = error.errno if isinstance(error, FileError) else errno.EINVAL
+    console.cause = error
+    name = module_name_of_path(path)
+    reason = os.strerror(number)
+    console.error(f"could not get modinfo from '{name}': {reason}; {one_line(error)}")

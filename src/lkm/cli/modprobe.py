@@ -18,18 +18,17 @@ from lkm.errors import (
     NoModuleSupportError,
     NoSuchModuleError,
     NoTreeError,
-    UsageError,
 )
-from lkm.resolve.plan import InUse, Skip, as_modprobe_lines, modprobe_line
+from lkm.resolve.plan import InUse, as_modprobe_lines, modprobe_line, objection
 from lkm.resolve.resolver import plan_load, plan_load_file, plan_unload
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
-    from lkm.kernel.apply import Outcome
+    from lkm.kernel.apply import CommandRunner, Outcome
     from lkm.kernel.loaded import LoadedModule
-    from lkm.resolve.plan import Plan, Step
+    from lkm.resolve.plan import Objection, Plan, Step
 
 COMMAND = Command(
     "modprobe",
@@ -94,15 +93,17 @@ COMMAND = Command(
         Option("dirname", "d", ("dirname",), "another root for /lib/modules", argument="ROOT"),
         Option("release", "S", ("set-version",), "another kernel's modules", argument="RELEASE"),
         SYSLOG,
-        Option("quiet", "q", ("quiet",), "say nothing of a module that does not exist"),
+        Option("quiet", "q", ("quiet",), "say nothing of what goes wrong"),
         VERBOSE,
         ON,
         JSON,
         VERSION,
         HELP,
     ),
+    environment="MODPROBE_OPTIONS",
 )
 
+_SHOWN = ("show_config", "show_modversions", "show_exports", "show_alias")
 _INSERT_WORDS = {
     errno.EEXIST: "Module already in kernel",
     errno.ENOENT: "Unknown symbol in module, or unknown parameter (see dmesg)",
@@ -111,6 +112,10 @@ _INSERT_WORDS = {
 
 def run(parsed: Parsed, console: Console) -> int:
     """Do what the options ask; return 0, or 1 if anything of it failed."""
+    if not parsed.last("wait", "0").isdecimal():
+        console.error(f"unexpected wait value '{parsed.last('wait')}'.")
+        return 1
+    console.quiet = parsed.has("quiet")
     target = Target(
         parsed.last("on"),
         console,
@@ -118,18 +123,14 @@ def run(parsed: Parsed, console: Console) -> int:
         release=parsed.last("release"),
         config_paths=parsed.every("config"),
     )
-    if parsed.has("show_config"):
-        from lkm.cli import modprobe_show  # noqa: PLC0415  # loading needs none of it
-
-        return modprobe_show.config(parsed, target, console)
-    if not parsed.arguments:
+    shown = [key for key in _SHOWN if parsed.has(key)]
+    if not parsed.arguments and shown != ["show_config"]:
         console.error("missing parameters. See -h.")
         return 1
-    for key in ("show_modversions", "show_exports", "show_alias"):
-        if parsed.has(key):
-            from lkm.cli import modprobe_show  # noqa: PLC0415  # as above
+    if shown:
+        from lkm.cli import modprobe_show  # loading needs none of it
 
-            return modprobe_show.SHOWS[key](parsed, target, console)
+        return modprobe_show.SHOWS[shown[0]](parsed, target, console)
     if parsed.has("remove") or parsed.has("remove_holders"):
         return _Unloading(parsed, target, console).run(parsed.arguments, "")
     if parsed.has("all"):
@@ -150,14 +151,6 @@ def parameter_text(words: list[str]) -> str:
     return " ".join(texts)
 
 
-def wait_ms(parsed: Parsed) -> int:
-    """Return how long a busy module is waited for. Raises ``UsageError``."""
-    text = parsed.last("wait", "0")
-    if not text.isdecimal():
-        raise UsageError(f"unexpected wait value '{text}'.")
-    return int(text)
-
-
 class _Work:
     """One run of modprobe: a plan for each word, carried out unless only to be shown."""
 
@@ -167,11 +160,7 @@ class _Work:
         self.console = console
         self.show_all = parsed.has("show_depends")
         self.only_show = self.show_all or parsed.has("dry_run")
-        self.json = parsed.has("json")
-        self.wait_ms = wait_ms(parsed)
-        self.plans: list[Plan] = []
-        self.outcomes: list[Outcome] = []
-        self.failed: list[LkmError] = []
+        self.attempts: list[tuple[Plan, Objection | None, Outcome | None]] = []
         self.status = 0
 
     def run(self, words: tuple[str, ...], params: str) -> int:
@@ -179,28 +168,18 @@ class _Work:
             try:
                 plan = self.plan(word, params)
             except NoTreeError as error:
-                text = f"Module {word} not found in directory {one_line(error)}"
-                self._fail(error, text)
-                continue
+                self._fail(error, f"Module {word} not found in directory {one_line(error)}")
             except NoSuchModuleError as error:
-                quiet = self.parsed.has("quiet")
-                self._fail(error, "" if quiet else self.not_found(error))
-                continue
+                self._fail(error, self.not_found(error))
             except FileError as error:
                 text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
                 self._fail(error, text)
-                continue
-            self.plans.append(plan)
-            if self.only_show:
-                self._show(plan)
-            elif self._is_fit(plan):
-                self._carry_out(plan)
-        if self.json:
-            from lkm.report.documents.plans import plans_document  # noqa: PLC0415  # only --json needs it
-            from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+            else:
+                self._take(plan)
+        if self.console.json:
+            from lkm.report.documents.plans import plans_document
 
-            document = plans_document(self.target.on, self.plans, self.outcomes, self.failed)
-            write(document, self.console.out)
+            self.console.document = plans_document(self.target.on, self.attempts)
         return self.status
 
     def plan(self, word: str, params: str) -> Plan:
@@ -209,8 +188,8 @@ class _Work:
     def not_found(self, error: NoSuchModuleError) -> str:
         raise NotImplementedError
 
-    def _is_fit(self, plan: Plan) -> bool:
-        """Tell whether the plan may be carried out; says why not."""
+    def object(self, what: Objection) -> None:
+        """Say why the plan is not carried out."""
         raise NotImplementedError
 
     def flags(self) -> int:
@@ -218,13 +197,8 @@ class _Work:
         return 0
 
     def say_failed(self, outcome: Outcome, plan: Plan) -> None:
+        """Say which step failed, and why."""
         raise NotImplementedError
-
-    def _fail(self, error: LkmError, text: str) -> None:
-        self.failed.append(error)
-        self.status = 1
-        if text:
-            self.say(text)
 
     def say(self, text: str) -> None:
         """Say what is in the way of one word: fatal for that one, with -a a warning."""
@@ -240,37 +214,70 @@ class _Work:
             # Whoever wants to change that kernel is told so by the change itself.
             return ()
 
+    def _fail(self, error: LkmError, text: str) -> None:
+        self.console.cause = error
+        self.status = 1
+        self.say(text)
+
+    def _take(self, plan: Plan) -> None:
+        in_the_way = objection(plan, first_time=self.parsed.has("first_time"))
+        outcome = None
+        if in_the_way is not None:
+            self.status = 1
+            self.object(in_the_way)
+        elif self.only_show:
+            self._show(plan)
+        else:
+            outcome = self._carried_out(plan)
+        self.attempts.append((plan, in_the_way, outcome))
+
     def _show(self, plan: Plan) -> None:
-        if not self.json:
+        if not self.console.json:
             for line in as_modprobe_lines(plan):
                 self.console.out.write(line + "\n")
+        for step in plan.steps:
+            if isinstance(step, InUse):
+                self.status = 1 if step.required else self.status
+                self.say(f"Module {step.module} is in use.")
 
-    def _carry_out(self, plan: Plan) -> None:
-        from lkm.kernel.apply import apply_plan  # noqa: PLC0415  # -D and -n do without
+    def _carried_out(self, plan: Plan) -> Outcome:
+        from lkm.kernel.apply import apply_plan  # -D and -n do without
 
         outcome = apply_plan(
             plan,
             self.target.kernel,
             on_step=self._announce if self.parsed.has("verbose") else None,
+            run_command=self._command_runner(),
             first_time=self.parsed.has("first_time"),
             flags=self.flags(),
-            wait_ms=self.wait_ms,
+            wait_ms=int(self.parsed.last("wait", "0")),
         )
-        self.outcomes.append(outcome)
         for step, _error in outcome.passed_over:
             if isinstance(step, InUse):
                 self.say(f"Module {step.module} is in use.")
         for step in outcome.not_run:
-            text = f"the {self.target.on} runs no commands: {modprobe_line(step)}"
-            self.console.say("NOTICE", text)
+            self.status = 1
+            text = f"the {self.target.on} runs no commands, so this was left out: "
+            self.console.warning(f"{text}{modprobe_line(step).strip()}; -i passes over it")
         if outcome.error is not None:
             self.status = 1
             self.say_failed(outcome, plan)
+        return outcome
 
     def _announce(self, step: Step) -> None:
         line = modprobe_line(step)
-        if line and not self.json:
+        if line and not self.console.json:
             self.console.out.write(line + "\n")
+            self.console.out.flush()
+
+    def _command_runner(self) -> CommandRunner | None:
+        """Return what runs install and remove commands; nothing does on another kernel."""
+        if self.target.on != "live":
+            return None
+        from lkm.kernel.apply import run_in_shell  # few plans hold a command
+
+        handed_on = passed_on(self.parsed)
+        return lambda command, module: run_in_shell(command, module, options=handed_on)
 
 
 class _Loading(_Work):
@@ -290,29 +297,28 @@ class _Loading(_Work):
     def not_found(self, error: NoSuchModuleError) -> str:
         return str(error)
 
+    def object(self, what: Objection) -> None:
+        words = _INSERT_WORDS[errno.EEXIST]
+        self.console.error(f"could not insert '{what.module}': {words}")
+
     def flags(self) -> int:
         return force_flags(self.parsed)
 
-    def _is_fit(self, plan: Plan) -> bool:
-        there = [step for step in plan.steps if isinstance(step, Skip) and not step.because]
-        if self.parsed.has("first_time") and there:
-            self.status = 1
-            words = _INSERT_WORDS[errno.EEXIST]
-            self.console.error(f"could not insert '{there[0].module}': {words}")
-            return False
-        return True
-
     def say_failed(self, outcome: Outcome, plan: Plan) -> None:
         error = outcome.error
-        name = _asked_for(plan)
+        text = f"could not insert '{asked_for(plan)}'"
         if isinstance(error, KernelError):
             reason = _INSERT_WORDS.get(error.errno, os.strerror(error.errno))
-            self.console.refused(f"could not insert '{name}': {reason}", error)
+            self.console.refused(f"{text}: {reason}", error, on=self.target.on)
         elif isinstance(error, CommandFailedError):
             self.console.error(str(error))
-            self.console.error(f"could not insert '{name}': {os.strerror(errno.EINVAL)}")
-        else:
-            self.console.error(f"could not insert '{name}': {error}")
+            self.console.error(f"{text}: {os.strerror(errno.EINVAL)}")
+        elif isinstance(error, NoSuchModuleError):
+            self.console.error(f"could not find module by name='{error.name}'")
+            self.console.error(f"{text}: {_INSERT_WORDS[errno.ENOENT]}")
+        elif error is not None:
+            self.console.cause = error
+            self.console.error(f"{text}: {one_line(error)}")
 
 
 class _Unloading(_Work):
@@ -332,38 +338,34 @@ class _Unloading(_Work):
     def not_found(self, error: NoSuchModuleError) -> str:
         return f"Module {error.name} not found."
 
-    def _is_fit(self, plan: Plan) -> bool:
-        for step in plan.steps:
-            if not isinstance(step, Skip) or step.because:
-                continue
-            if step.reason == "builtin":
-                return self._object(f"Module {step.module} is builtin.")
-            if self.parsed.has("first_time"):
-                return self._object(f"Module {step.module} is not in kernel.")
-        return True
-
-    def _object(self, text: str) -> bool:
-        self.status = 1
-        self.say(text)
-        return False
+    def object(self, what: Objection) -> None:
+        is_builtin = what.reason == "builtin"
+        self.say(f"Module {what.module} is {'builtin.' if is_builtin else 'not in kernel.'}")
 
     def say_failed(self, outcome: Outcome, plan: Plan) -> None:
         error, step = outcome.error, outcome.failed
-        name = _asked_for(plan) if step is None else step.module
+        name = asked_for(plan) if step is None else step.module
         if isinstance(step, InUse):
             self.say(f"Module {name} is in use.")
         elif isinstance(error, KernelError):
             text = f"could not remove '{name}': {os.strerror(error.errno)}"
-            self.console.refused(text, error)
+            self.console.refused(text, error, on=self.target.on)
         elif isinstance(error, CommandFailedError):
             self.say(f"Error running remove command for {name}")
-        else:
-            self.console.error(f"could not remove '{name}': {error}")
+        elif error is not None:
+            self.console.error(f"could not remove '{name}': {one_line(error)}")
 
 
-def _asked_for(plan: Plan) -> str:
+def asked_for(plan: Plan) -> str:
     """Return the module that kmod's messages name: the one that the word stands for."""
     for step in plan.steps:
         if not step.because:
             return step.module
     return plan.target
+
+
+def passed_on(parsed: Parsed) -> str:
+    """Return the options that a modprobe run by an install command is to take over."""
+    words = [part for path in parsed.every("config") for part in ("-C", path)]
+    flags = (("quiet", "-q"), ("syslog", "-s"), ("verbose", "-v"))
+    return " ".join([*words, *(flag for key, flag in flags if parsed.has(key))])

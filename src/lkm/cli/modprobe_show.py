@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.errors import FileError
+from lkm.cli.console import one_line
+from lkm.errors import FileError, FormatError
 from lkm.module.facts import Module
+from lkm.module.scan import scan
 from lkm.report.config import config_lines
 from lkm.resolve.lookup import lookup
 
@@ -20,43 +22,40 @@ _END_OF_CONFIGURATION = "# End of configuration files. Dumping indexes now:"
 _NO_SYMBOLS = os.strerror(errno.ENODATA)
 
 
-def config(parsed: Parsed, target: Target, console: Console) -> int:
+def config(_parsed: Parsed, target: Target, console: Console) -> int:
     """Print the configuration in effect and the alias and symbol indexes."""
     settings, catalog = target.settings(), target.catalog()
-    if parsed.has("json"):
-        from lkm.report.documents.plans import config_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+    if console.json:
+        from lkm.report.documents.plans import config_document
 
         aliases, symbols = catalog.alias_index.items(), catalog.symbol_index.items()
-        write(config_document(settings, aliases, symbols), console.out)
+        console.document = config_document(settings, aliases, symbols)
         return 0
     lines = [*config_lines(settings), "", _END_OF_CONFIGURATION, "", ""]
     console.out.write("\n".join(lines))
     for index in (catalog.alias_index, catalog.symbol_index):
-        lines = [f"alias {key} {value}\n" for key, value, _ in index.items()]
-        console.out.write("".join(lines))
+        console.out.write("".join([f"alias {key} {value}\n" for key, value, _ in index.items()]))
     return 0
 
 
 def alias(parsed: Parsed, target: Target, console: Console) -> int:
     """Print the modules that each word stands for."""
+    names: dict[str, list[str]] = {}
+    status = 0
     for word in parsed.arguments if parsed.has("all") else parsed.arguments[:1]:
         found = lookup(word, target.catalog(), target.settings())
-        if not found and not parsed.has("quiet"):
+        names[word] = [each.name for each in found]
+        if not found:
+            status = 1
             level = "WARNING" if parsed.has("all") else "FATAL"
             console.say(level, f"Module {word} not found in directory {target.directory}")
-        if not found:
-            console.failed = True
-        if parsed.has("json"):
-            from lkm.report.documents.plans import names_document  # noqa: PLC0415  # only --json needs it
-            from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        elif not console.json:
+            console.out.write("".join([f"{name}\n" for name in names[word]]))
+    if console.json:
+        from lkm.report.documents.plans import names_document
 
-            names = [each.name for each in found]
-            write(names_document(word, names), console.out)
-            continue
-        for each in found:
-            console.out.write(f"{each.name}\n")
-    return 1 if console.failed else 0
+        console.document = names_document(names)
+    return status
 
 
 def modversions(parsed: Parsed, target: Target, console: Console) -> int:
@@ -77,29 +76,38 @@ def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int
         return 1
     try:
         with Module.open(path) as module:
-            rows: list[tuple[str, int | None]]
-            if what == "symbols":
-                rows = [(export.name, export.crc) for export in module.exports]
-            else:
-                rows = [(version.name, version.crc) for version in module.versions]
+            rows = _rows(what, module)
     except FileError as error:
+        console.cause = error
         console.say("FATAL", f"could not get {what} of {word}: {os.strerror(error.errno)}")
+        return 1
+    except FormatError as error:
+        console.cause = error
+        reason = f"{os.strerror(errno.EINVAL)}; {one_line(error)}"
+        console.say("FATAL", f"could not get {what} of {word}: {reason}")
         return 1
     if not rows:
         console.say("FATAL", f"could not get {what} of {word}: {_NO_SYMBOLS}")
         return 1
-    if parsed.has("json"):
-        from lkm.report.documents.modinfo import symbols_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+    if console.json:
+        from lkm.report.documents.modinfo import symbols_document
 
-        write(symbols_document(path, rows), console.out)
+        console.document = symbols_document(path, rows)
         return 0
     console.out.write("".join(f"0x{crc or 0:08x}\t{name}\n" for name, crc in rows))
     return 0
 
 
+def _rows(what: str, module: Module) -> list[tuple[str, int | None]]:
+    if what == "modversions":
+        return [(version.name, version.crc) for version in module.versions]
+    # In the order of the symbol table, as in kmod; not in that of the export tables.
+    seen = scan(module.elf)
+    return [*zip(seen.exports, seen.crcs, strict=True)]
+
+
 def _file_of(word: str, target: Target) -> str:
-    if word.startswith(("/", "./")):
+    if "/" in word or os.path.isfile(word):
         return word
     catalog = target.catalog()
     for found in lookup(word, catalog, target.settings()):
@@ -109,4 +117,9 @@ def _file_of(word: str, target: Target) -> str:
     return ""
 
 
-SHOWS = {"show_alias": alias, "show_modversions": modversions, "show_exports": exports}
+SHOWS = {
+    "show_config": config,
+    "show_modversions": modversions,
+    "show_exports": exports,
+    "show_alias": alias,
+}

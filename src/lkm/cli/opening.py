@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 def open_kernel(on: str) -> Kernel:
     """Return the kernel that ``--on`` names; empty is the live one."""
     if on != "sandbox":
-        from lkm.kernel.live import LiveKernel  # noqa: PLC0415  # only the one that is meant
+        from lkm.kernel.live import LiveKernel  # only the one that is meant
 
         return LiveKernel()
-    from lkm.kernel.sandbox import Sandbox  # noqa: PLC0415  # it needs sqlite3
+    from lkm.kernel.sandbox import Sandbox  # it needs sqlite3
 
     return Sandbox()
 
 
 def sandbox_status() -> Status:
     """Return what kernel the sandbox is. Raises ``LkmError`` where none is booted."""
-    from lkm.kernel.sandbox import Sandbox  # noqa: PLC0415  # it needs sqlite3
+    from lkm.kernel.sandbox import Sandbox  # it needs sqlite3
 
     return Sandbox().status()

@@ -40,7 +40,6 @@ def run(parsed: Parsed, console: Console) -> int:
         return 1
     target = Target(parsed.last("on"), console)
     removed: list[str] = []
-    failed: list[LkmError] = []
     for word in parsed.arguments:
         # A file stands for the module in it, as for insmod.
         exists = "/" in word or os.path.exists(word)
@@ -49,13 +48,13 @@ def run(parsed: Parsed, console: Console) -> int:
             if _remove(name, parsed, target, console):
                 removed.append(name)
         except KernelError as error:
-            console.refused(f"could not remove module {name}: {os.strerror(error.errno)}", error)
-            failed.append(error)
-    if parsed.has("json"):
-        from lkm.report.documents.loaded import remove_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+            text = f"could not remove module {name}: {os.strerror(error.errno)}"
+            console.refused(text, error, on=target.on)
+    if console.json:
+        from lkm.report.documents.loaded import remove_document
 
-        write(remove_document(removed, failed), console.out)
+        kept = [word for word in parsed.arguments if module_name_of_path(word) not in removed]
+        console.document = remove_document(removed, kept)
     return 1 if console.failed else 0
 
 

@@ -10,11 +10,11 @@ Exit status: 0, or 1 where no such file is in it (cat).
 from __future__ import annotations
 
 import argparse
-import os
 
 from lkm._text import decode, printable
 from lkm.cli.console import Console
-from lkm.errors import FileError, UsageError
+from lkm.cli.which_kernel import only_release
+from lkm.errors import FileError
 from lkm.kernel.sandbox import Sandbox, Status
 
 
@@ -53,32 +53,18 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
-    release = args.release or _only_release(args.root)
+    release = args.release or only_release(args.root)
     status = sandbox.boot(release, args.root, command_line=args.append, symvers=args.symvers)
     _show(status, args, console)
     return 0
 
 
-def _only_release(root: str) -> str:
-    from lkm.tree.installed import installed_kernels  # noqa: PLC0415  # only without --release
-
-    releases = [kernel.release for kernel in installed_kernels(root)]
-    if len(releases) == 1:
-        return releases[0]
-    running = os.uname().release
-    if running in releases and root == "/":
-        return running
-    found = ", ".join(releases) or "none"
-    raise UsageError(f"--release is needed: the kernels under {root} are {found}")
-
-
 def _reset(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
     sandbox.reset()
     if args.json:
-        from lkm.report.documents.sandbox import sandbox_reset_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.sandbox import sandbox_reset_document
 
-        write(sandbox_reset_document(), console.out)
+        console.document = sandbox_reset_document()
     return 0
 
 
@@ -89,10 +75,9 @@ def _status(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int
 
 def _show(status: Status, args: argparse.Namespace, console: Console) -> None:
     if args.json:
-        from lkm.report.documents.sandbox import sandbox_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.sandbox import sandbox_document
 
-        write(sandbox_document(status), console.out)
+        console.document = sandbox_document(status)
         return
     if status.assumed:
         exports = f"{status.exports}, assumed: what the tree's modules need and none offers"
@@ -120,10 +105,9 @@ def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
         console.complain(error)
         return 1
     if args.json:
-        from lkm.report.documents.sandbox import sandbox_file_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.sandbox import sandbox_file_document
 
-        write(sandbox_file_document(args.path, data), console.out)
+        console.document = sandbox_file_document(args.path, data)
     else:
         console.out.write(decode(data))
     return 0
@@ -132,10 +116,9 @@ def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
 def _log(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
     lines = sandbox.log()
     if args.json:
-        from lkm.report.documents.sandbox import sandbox_log_document  # noqa: PLC0415  # only --json needs it
-        from lkm.report.documents.writing import write  # noqa: PLC0415  # only --json needs it
+        from lkm.report.documents.sandbox import sandbox_log_document
 
-        write(sandbox_log_document(lines), console.out)
+        console.document = sandbox_log_document(lines)
         return 0
     for line in lines:
         console.out.write(printable(line.text) + "\n")

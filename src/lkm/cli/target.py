@@ -86,7 +86,7 @@ class Target:
                 command_line=command_line,
             )
             for complaint in self._settings.complaints:
-                self._console.err.write(f"{complaint.kmod_text}\n")
+                self._console.raw(complaint.kmod_text)
         return self._settings
 
 

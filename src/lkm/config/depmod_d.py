@@ -151,6 +151,6 @@ def _parse_line(line: LogicalLine, path: str) -> DepmodDirective | Complaint:
 def _covers(version: str, release: str) -> bool:
     if version == "*":
         return True
-    from lkm.config.posix_regex import search  # noqa: PLC0415  # it imports re; few lines need it
+    from lkm.config.posix_regex import search  # it imports re; few lines need it
 
     return search(version, release)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lkm.errors import LkmError
 from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
-from lkm.names import ModuleName, alias_name, is_module_file, module_name, module_name_of_path
+from lkm.names import ModuleName, alias_name, is_module_file
 from lkm.tree.builtin import Builtin
 from lkm.tree.catalog import Catalog, Entry
 from lkm.tree.fnmatch import fnmatch
@@ -24,11 +24,12 @@ Matches = tuple[tuple[str, str], ...]
 class Criteria:
     """What a module must be to be found; every criterion given must hold.
 
-    *pattern* is matched against the module's name and its file's. It and all the others but
-    *modalias* may hold ``*``, ``?`` and ``[...]``. Without them *pattern*, *exports*, *needs* and
-    *parameter* must be equal, with dashes as underscores in names; *description*, *author*,
-    *license*, *alias*, *firmware*, *path* and *signer* must stand somewhere in the text, whatever
-    their case. *modalias* is what a bus reports for a device.
+    *pattern* is a module's name, or, where it ends as one, its file's (``vfat.ko``, with or
+    without folders). It and all the others but *modalias* may hold ``*``, ``?`` and ``[...]``.
+    Without them *pattern*, *exports*, *needs* and *parameter* must be equal, with dashes as
+    underscores in names; *description*, *author*, *license*, *alias*, *firmware*, *path* (in the
+    tree) and *signer* must stand somewhere in the text, whatever their case. *modalias* is what a
+    bus reports for a device; what matched is the pattern.
     """
 
     pattern: str = ""
@@ -47,27 +48,36 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A module found. *path* is absolute, empty for a built-in; *matches* are (criterion, text)."""
+    """A module found.
+
+    *path* is that in the tree, also of a built-in; *file* where its file is, empty for a built-in.
+    *matches* are (criterion, text).
+    """
 
     name: ModuleName
     path: str
+    file: str
     builtin: bool
     matches: Matches
 
 
 @dataclass(slots=True)
 class _Subject:
-    """One module under examination; its file is opened when the first criterion needs it."""
+    """One module under examination; its file is opened when the first criterion needs it.
+
+    *path* is that in the tree; *file* the module file's, empty for a built-in.
+    """
 
     name: ModuleName
     path: str
+    file: str = ""
     builtin: Builtin | None = None
     _module: Module | None = field(default=None, repr=False)
 
     @property
     def module(self) -> Module:
         if self._module is None:
-            self._module = Module.open(self.path)
+            self._module = Module.open(self.file)
         return self._module
 
     def entries(self) -> Sequence[tuple[str, str]]:
@@ -79,12 +89,15 @@ class _Subject:
 
 
 def find(
-    catalog: Catalog, criteria: Criteria, *, on_problem: Callable[[LkmError], None]
+    catalog: Catalog,
+    criteria: Criteria,
+    *,
+    on_problem: Callable[[LkmError], None] | None = None,
 ) -> Iterator[Hit]:
     """Yield the modules for which every criterion holds: by name, files before built-ins.
 
-    A file that cannot be read is handed to *on_problem*, and the search goes on. Raises
-    ``BadNameError`` for a modalias with an unmatched bracket.
+    A file that cannot be read is handed to *on_problem*, and the search goes on; without it the
+    error is raised. Raises ``BadNameError`` for a modalias with an unmatched bracket.
     """
     tests = [
         (kind, wanted, test)
@@ -97,18 +110,22 @@ def find(
             continue
         try:
             matches = _examine(subject, tests)
+            if matches is not None and by_modalias is not None:
+                word = alias_name(criteria.modalias)
+                matches = (*matches, *_matching_aliases(subject, word))
         except LkmError as error:
+            if on_problem is None:
+                raise
             on_problem(error)
             continue
         finally:
             subject.close()
         if matches is None:
             continue
-        if by_modalias is not None:
-            matches = (*matches, ("modalias", criteria.modalias))
         yield Hit(
             name=subject.name,
             path=subject.path,
+            file=subject.file,
             builtin=subject.builtin is not None,
             matches=matches,
         )
@@ -123,7 +140,7 @@ def _examine(subject: _Subject, tests: Sequence[tuple[str, str, _Test]]) -> Matc
         found = test(subject, wanted)
         if not found:
             return None
-        if kind != "pattern":
+        if kind not in ("pattern", "path"):  # every hit shows these
             matches += [(kind, text) for text in found]
     return tuple(matches)
 
@@ -131,9 +148,9 @@ def _examine(subject: _Subject, tests: Sequence[tuple[str, str, _Test]]) -> Matc
 def _subjects(catalog: Catalog) -> Iterator[_Subject]:
     entries: list[Entry] = sorted(catalog.entries(), key=lambda entry: entry.name)
     for entry in entries:
-        yield _Subject(entry.name, catalog.file(entry.path))
+        yield _Subject(entry.name, entry.path, catalog.file(entry.path))
     for builtin in sorted(catalog.builtins(), key=lambda each: each.name):
-        yield _Subject(builtin.name, "", builtin)
+        yield _Subject(builtin.name, builtin.path, builtin=builtin)
 
 
 def _by_modalias(catalog: Catalog, modalias: str) -> frozenset[ModuleName]:
@@ -141,22 +158,30 @@ def _by_modalias(catalog: Catalog, modalias: str) -> frozenset[ModuleName]:
     return frozenset([*catalog.aliases(word), *catalog.builtin_aliases(word)])
 
 
+def _matching_aliases(subject: _Subject, word: str) -> Matches:
+    """Return the patterns by which the module is the one for *word*."""
+    patterns = [value for key, value in subject.entries() if key == "alias"]
+    return tuple([("modalias", each) for each in patterns if fnmatch(word, alias_name(each))])
+
+
 def _is_glob(text: str) -> bool:
     return any(character in text for character in "*?[")
 
 
 def _by_pattern(subject: _Subject, wanted: str) -> Sequence[str]:
-    if is_module_file(wanted):
-        file = subject.path.rpartition("/")[2]
-        stem = wanted.partition(".ko")[0]
-        same = file == wanted or (
-            wanted.endswith(".ko") and module_name(stem) == module_name_of_path(file)
-        )
-        return [file] if same or fnmatch(file, wanted) else []
-    folded = wanted.replace("-", "_")
-    if _is_glob(wanted):
-        return [subject.name] if fnmatch(subject.name, folded) else []
-    return [subject.name] if subject.name == folded else []
+    if not is_module_file(wanted):
+        folded = wanted.replace("-", "_")
+        return [subject.name] if _same(subject.name, folded) else []
+    if "/" in wanted:
+        return [path] if (path := subject.path).endswith(wanted) or _same(path, wanted) else []
+    file = subject.path.rpartition("/")[2]
+    # vfat.ko is what people call the file, however it is compressed.
+    called = {file, f"{file.partition('.ko')[0]}.ko"}
+    return [file] if any(_same(each, wanted) for each in called) else []
+
+
+def _same(text: str, wanted: str) -> bool:
+    return fnmatch(text, wanted) if _is_glob(wanted) else text == wanted
 
 
 def _among(texts: Iterator[str] | Sequence[str], wanted: str) -> list[str]:
@@ -198,8 +223,7 @@ def _by_need(subject: _Subject, wanted: str) -> Sequence[str]:
 
 
 def _by_path(subject: _Subject, wanted: str) -> Sequence[str]:
-    path = subject.builtin.path if subject.builtin is not None else subject.path
-    return _among([path], wanted)
+    return _among([subject.path], wanted)
 
 
 def _by_signer(subject: _Subject, wanted: str) -> Sequence[str]:

@@ -6,8 +6,15 @@ Linux 6.1 and 6.12; the sentences are ours.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from lkm.cache import default_cache
+from lkm.tree.installed import kernel_config, kernel_image
+from lkm.vmlinux.answers import CouldNotTell, NotThere
+from lkm.vmlinux.config import Config, read_config_file
+from lkm.vmlinux.facts import read_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +32,14 @@ class OptionFact:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
+    """What an option means if it is set, and if not.
+
+    One *of_some* kernels only says nothing where the configuration does not name it.
+    """
+
     yes: str
     no: str
+    of_some: bool = False
 
 
 # In the order in which a reader meets them: may modules be loaded, unloaded, which ones fit,
@@ -55,10 +68,12 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "BASIC_MODVERSIONS": _Meaning(
         "Modules carry CRCs in the classic table, for names of up to 55 bytes.",
         "Modules need not carry the classic table of CRCs.",
+        of_some=True,
     ),
     "EXTENDED_MODVERSIONS": _Meaning(
         "Modules carry CRCs in the newer tables, for names of any length.",
         "Modules carry no CRCs for names longer than 55 bytes.",
+        of_some=True,
     ),
     "MODULE_SRCVERSION_ALL": _Meaning(
         "modinfo shows a checksum of the sources (srcversion) for every module.",
@@ -79,18 +94,22 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "MODULE_SIG_HASH": _Meaning(
         "This digest is used to sign the kernel's own modules.",
         "No digest is chosen, for the build signs no modules.",
+        of_some=True,
     ),
     "MODULE_SIG_KEY": _Meaning(
         "The build took its signing key from here.",
         "The build has no key of its own to sign with.",
+        of_some=True,
     ),
     "MODULE_COMPRESS_NONE": _Meaning(
         "Module files are installed uncompressed (.ko).",
         "Module files may be installed compressed.",
+        of_some=True,
     ),
     "MODULE_COMPRESS": _Meaning(
         "Module files may be installed compressed.",
         "Module files are installed uncompressed, or this kernel names only the format.",
+        of_some=True,
     ),
     "MODULE_COMPRESS_GZIP": _Meaning("Module files are .ko.gz.", "Module files are not .ko.gz."),
     "MODULE_COMPRESS_XZ": _Meaning("Module files are .ko.xz.", "Module files are not .ko.xz."),
@@ -98,6 +117,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "MODULE_COMPRESS_ALL": _Meaning(
         "Every module is compressed when it is installed.",
         "Modules are not all compressed when they are installed.",
+        of_some=True,
     ),
     "MODULE_DECOMPRESS": _Meaning(
         "The kernel unpacks compressed modules itself, which module signing policies may need.",
@@ -106,14 +126,17 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS": _Meaning(
         "A module that uses a namespace without importing it is only warned about.",
         "A module must import the namespaces of the symbols that it uses.",
+        of_some=True,
     ),
     "MODULE_ALLOW_BTF_MISMATCH": _Meaning(
         "A module whose type information does not fit loads all the same.",
         "A module whose type information does not fit is refused, where the kernel has such.",
+        of_some=True,
     ),
     "MODPROBE_PATH": _Meaning(
         "The kernel runs this program when it wants a module.",
         "The kernel's default, /sbin/modprobe, is run when it wants a module.",
+        of_some=True,
     ),
     "TRIM_UNUSED_KSYMS": _Meaning(
         "Only symbols that the kernel's own modules use are exported: others' may not load.",
@@ -134,6 +157,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "KALLSYMS_ABSOLUTE_PERCPU": _Meaning(
         "Per-CPU variables stand in the symbol table as offsets.",
         "Per-CPU variables stand in the symbol table as addresses.",
+        of_some=True,
     ),
     "SECURITY_LOCKDOWN_LSM": _Meaning(
         "Lockdown is there; once on, unsigned modules are refused, also to root.",
@@ -142,22 +166,27 @@ _MEANINGS: Mapping[str, _Meaning] = {
     "SECURITY_LOCKDOWN_LSM_EARLY": _Meaning(
         "Lockdown may be on from the first moment of the boot.",
         "Lockdown is not there at the first moment of the boot.",
+        of_some=True,
     ),
     "LOCK_DOWN_KERNEL_FORCE_NONE": _Meaning(
         "Lockdown is off until Secure Boot, the command line or root turns it on.",
         "Lockdown is on by itself, or there is none.",
+        of_some=True,
     ),
     "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": _Meaning(
         "Lockdown is always on: unsigned modules are refused.",
         "Lockdown is not always on.",
+        of_some=True,
     ),
     "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY": _Meaning(
         "Lockdown is always on, and hides kernel memory as well.",
         "Lockdown does not always hide kernel memory.",
+        of_some=True,
     ),
     "LOCK_DOWN_IN_EFI_SECURE_BOOT": _Meaning(
         "Lockdown goes on by itself where the machine boots with Secure Boot.",
         "Secure Boot alone does not turn lockdown on.",
+        of_some=True,
     ),
 }
 
@@ -165,12 +194,46 @@ _MEANINGS: Mapping[str, _Meaning] = {
 def module_options(config: Mapping[str, str]) -> tuple[OptionFact, ...]:
     """Return the options for loadable modules, in reading order.
 
-    *config* maps options, without ``CONFIG_``, to values as the configuration file has them
-    (``y``, ``m``, ``"sha256"``); what is "not set" may be ``n`` or missing.
+    *config* maps options, with their ``CONFIG_``, to values as ``vmlinux.config`` reads them; what
+    is "not set" may be ``n`` or missing.
     """
     facts = []
     for name, meaning in _MEANINGS.items():
-        value = config.get(name)
-        is_set = value not in (None, "n", "", '""')
+        value = config.get(f"CONFIG_{name}")
+        if value is None and meaning.of_some:
+            continue
+        is_set = value not in (None, "n", "")
         facts.append(OptionFact(name, value, meaning.yes if is_set else meaning.no))
     return tuple(facts)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundConfig:
+    """A kernel's configuration, and the file it was read from."""
+
+    config: Config
+    source: str
+
+
+def find_config(
+    root: str, release: str, directory: str, *, image: str = "", running: bool = False
+) -> FoundConfig | CouldNotTell:
+    """Return the configuration of the kernel *release* under *root*.
+
+    Asked in this order: ``/proc/config.gz`` where that kernel is *running*, the text files that
+    distributions leave in ``/boot`` and in the tree at *directory*, and the *image*, by default the
+    installed one. Raises ``FileError`` and ``FormatError`` for a file that is there and no good.
+    """
+    paths = ["/proc/config.gz"] if running and os.path.exists("/proc/config.gz") else []
+    installed = kernel_config(root, release, directory)
+    if installed:
+        paths.append(installed)
+    if paths:
+        return FoundConfig(read_config_file(paths[0]), paths[0])
+    image = image or kernel_image(root, release, directory)
+    if not image:
+        return CouldNotTell(f"{release} has neither a configuration file nor an image")
+    found = read_facts(image, cache=default_cache()).config
+    if isinstance(found, CouldNotTell | NotThere):
+        return CouldNotTell(f"{image}: {found.why}, and no configuration file lies beside it")
+    return FoundConfig(found, image)

@@ -67,13 +67,27 @@ def _little_mips(offset: int, info: int, addend: int = 0) -> Relocation:
     return Relocation(offset, int.from_bytes(types, "big"), info & 0xFFFF_FFFF, addend)
 
 
+def relocation_sections(elf: ElfFile, target: Section) -> tuple[Section, ...]:
+    """Return the sections that hold the relocations of *target*; linkers make one at most.
+
+    Raises ``FormatError`` if they are larger than the file, that is, lie over each other.
+    """
+    found = [
+        section
+        for section in elf.sections
+        if section.info == target.index and section.type in {SHT_REL, SHT_RELA}
+    ]
+    if sum([section.size for section in found]) > len(elf.data):
+        raise FormatError(elf.what, f"the relocations of {target.name} are larger than the file")
+    return tuple(found)
+
+
 def relocations_of(elf: ElfFile, target: Section) -> tuple[Relocation, ...]:
     """Return the relocations that apply to the section *target*, in file order."""
     return tuple(
         [
             relocation
-            for section in elf.sections
-            if section.info == target.index and section.type in {SHT_REL, SHT_RELA}
+            for section in relocation_sections(elf, target)
             for relocation in read_relocations(elf, section)
         ]
     )

@@ -58,14 +58,18 @@ class Outcome(Value):
         self.error: Final = error
 
 
-def run_in_shell(command: str, module: ModuleName) -> int:
+def run_in_shell(command: str, module: ModuleName, *, options: str = "") -> int:
     """Run *command* through ``/bin/sh`` with MODPROBE_MODULE set; return its exit status.
 
+    *options* are added to MODPROBE_OPTIONS, for a modprobe that the command may run.
     A command ended by a signal gives 128 plus the signal's number.
     """
-    import subprocess  # noqa: PLC0415  # few plans hold a command, and this costs 10 ms
+    import subprocess  # few plans hold a command, and this costs 10 ms
 
     environment = {**os.environ, "MODPROBE_MODULE": module}
+    if options:
+        inherited = environment.get("MODPROBE_OPTIONS", "")
+        environment["MODPROBE_OPTIONS"] = f"{inherited} {options}".strip()
     done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
@@ -217,7 +221,7 @@ class _Work:
 
 
 def _image(path: str) -> ModuleImage:
-    from lkm.module.file import read_image  # noqa: PLC0415  # a plan of removals reads no file
+    from lkm.module.file import read_image  # a plan of removals reads no file
 
     return read_image(path)
 

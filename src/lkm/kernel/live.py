@@ -155,7 +155,7 @@ class LiveKernel:
             os.close(descriptor)
 
     def _insert_bytes(self, image: ModuleImage, params: bytes, flags: int) -> int:
-        from lkm.kernel.forcing import forced  # noqa: PLC0415  # init_module is the rare way
+        from lkm.kernel.forcing import forced  # init_module is the rare way
 
         try:
             data = forced(image, flags)
@@ -165,7 +165,7 @@ class LiveKernel:
 
     def _syscalls(self) -> Syscalls:
         if self._injected is None:
-            from lkm.kernel.syscalls import LinuxSyscalls  # noqa: PLC0415  # reading needs none
+            from lkm.kernel.syscalls import LinuxSyscalls  # reading needs none
 
             self._injected = LinuxSyscalls()
         return self._injected

@@ -1,4 +1,4 @@
-"""The sandbox kernel's state as rows: what its tables hold, as values and back.
+"""The modules of the sandbox kernel as rows: what its tables hold, as values and back.
 
 What is stored is checked when it is read: ``sqlite3.DatabaseError`` for what lkm never wrote.
 """
@@ -6,86 +6,19 @@ What is stored is checked when it is read: ``sqlite3.DatabaseError`` for what lk
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from lkm._text import encode
-from lkm.kernel.booting import BootFacts
+from lkm.kernel.kernel_rows import packed, read_values, unpacked
 from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
-from lkm.kernel.sandbox_files import ShownModule
-from lkm.kernel.store import as_number, as_text
-from lkm.loader.findings import LogLine
-from lkm.loader.layout import PAGE, Layout
+from lkm.kernel.memory import MODULES_START, PERCPU, Allocation, allocate, allocate_percpu
+from lkm.kernel.sandbox_files import ModuleFile, ShownModule
+from lkm.kernel.store import as_bytes, as_number, as_text
+from lkm.loader.layout import Layout
 from lkm.loader.taint import Taint, letters
 from lkm.module.symbols import Export
 from lkm.names import ModuleName
-
-MODULES_START = 0xFFFF_FFFF_C020_1000
-"""Where the first module lands on an x86-64 kernel without address randomisation."""
-
-_MODULES_SIZE = 0xFFFF_FFFF_FF00_0000 - MODULES_START
-
-Allocation = tuple[str, int, int]
-"""An area's kind, its address, and its size in bytes."""
-
-
-_TEXTS = ("release", "root", "directory", "command_line", "vermagic", "order", "exports_source")
-_NUMBERS = (
-    "machine",
-    "is_64bit",
-    "modversions",
-    "retpoline",
-    "tree_modules",
-    "unreadable",
-    "tainted",
-)
-
-
-def read_values(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return all of the kernel's values, those that are numbers in digits."""
-    found = connection.execute("SELECT key, value FROM kernel")
-    values = {str(key): as_text(value) for key, value in found}
-    whole = all(key in values for key in _TEXTS) and values["order"] in {"<", ">"}
-    if not whole or not all(values.get(key, "").isdecimal() for key in _NUMBERS):
-        raise sqlite3.DatabaseError("the kernel's own values are not whole")
-    return values
-
-
-def write_values(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
-    """Set the kernel's values of those keys."""
-    pairs = [(key, encode(value)) for key, value in values.items()]
-    connection.executemany("INSERT OR REPLACE INTO kernel VALUES (?, ?)", pairs)
-
-
-def count(connection: sqlite3.Connection, table: str) -> int:
-    """Return the number of rows in *table*."""
-    (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
-    return as_number(rows)
-
-
-def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
-    """Write what the kernel exports, and which built-ins have a folder in ``/sys/module``."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?)",
-        [
-            (encode(symbol.name), symbol.crc, symbol.gpl_only, encode(symbol.namespace))
-            for symbol in facts.symbols
-        ],
-    )
-    names = [(encode(name),) for name in sorted(facts.sysfs_names)]
-    connection.executemany("INSERT INTO sysfs_name VALUES (?)", names)
-
-
-def read_log(connection: sqlite3.Connection) -> tuple[LogLine, ...]:
-    """Return the kernel's log, oldest line first."""
-    found = connection.execute("SELECT level, text FROM log ORDER BY number")
-    return tuple([LogLine(as_number(level), as_text(line)) for level, line in found])
-
-
-def write_log(connection: sqlite3.Connection, lines: Sequence[LogLine]) -> None:
-    """Add *lines* to the kernel's log."""
-    pairs = [(line.level, encode(line.text)) for line in lines]
-    connection.executemany("INSERT INTO log (level, text) VALUES (?, ?)", pairs)
-
 
 _MODULE = (
     "SELECT number, name, size, state, address, taints, permanent, version, srcversion FROM module "
@@ -93,76 +26,103 @@ _MODULE = (
 _USERS = "SELECT use.owner, module.name FROM use JOIN module ON module.number = use.user "
 
 
-def read_modules(connection: sqlite3.Connection) -> tuple[ShownModule, ...]:
-    """Return the loaded modules, newest first."""
+def read_modules(
+    connection: sqlite3.Connection, *, counted: bool = True
+) -> tuple[ShownModule, ...]:
+    """Return the loaded modules, newest first.
+
+    A kernel without MODULE_UNLOAD counts no users: not *counted*.
+    """
     holders: dict[int, list[ModuleName]] = {}
     for owner, user in connection.execute(_USERS + "ORDER BY use.number DESC"):
         holders.setdefault(as_number(owner), []).append(ModuleName(as_text(user)))
     found = connection.execute(_MODULE + "ORDER BY number DESC")
+    if not counted:
+        return tuple([_shown(row, None) for row in found])
     return tuple([_shown(row, tuple(holders.get(row[0], ()))) for row in found])
 
 
-def find_module(connection: sqlite3.Connection, name: str) -> ShownModule | None:
-    """Return the loaded module of that name, None if there is none."""
+def find_module(
+    connection: sqlite3.Connection, name: str, *, counted: bool = True
+) -> ShownModule | None:
+    """Return the loaded module of that name, None if there is none; *counted* as above."""
     row = connection.execute(_MODULE + "WHERE name = ?", (encode(name),)).fetchone()
     if row is None:
         return None
+    if not counted:
+        return _shown(row, None)
     users = connection.execute(_USERS + "WHERE use.owner = ? ORDER BY use.number DESC", row[:1])
     return _shown(row, tuple([ModuleName(as_text(user)) for _owner, user in users]))
 
 
-def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...]) -> ShownModule:
-    _number, name, size, state, address, taints, permanent, version, srcversion = row
+def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...] | None) -> ShownModule:
+    number, name, size, state, address, taints, permanent, version, srcversion = row
     loaded = LoadedModule(
         name=ModuleName(as_text(name)),
         size=as_number(size),
-        refcnt=len(holders),
-        holders=holders,
+        refcnt=None if holders is None else len(holders),
+        holders=holders or (),
         state=as_state(state),
         address=None if address is None else as_number(address) + MODULES_START,
         taints=letters(as_number(taints)),
-        permanent=bool(permanent),
+        permanent=bool(permanent) and holders is not None,
     )
     return ShownModule(
+        as_number(number),
         loaded,
         None if version is None else as_text(version),
         None if srcversion is None else as_text(srcversion),
     )
 
 
-def insert_module(  # noqa: PLR0913  # everything that a row and those that refer to it hold
-    connection: sqlite3.Connection,
-    shown: ShownModule,
-    *,
-    taints: Taint,
-    areas: Sequence[Allocation],
-    exports: Sequence[Export],
-    owners: Sequence[str],
-    path: str,
-    params: str,
-) -> None:
-    """Write a module down, with its memory, its exports, and a reference on each of *owners*."""
-    loaded = shown.loaded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewModule:
+    """A module that is to be written down, with everything that belongs to it.
+
+    *address* is what ``/proc/modules`` shows, None for a module without it. *kallsyms* are its
+    lines. *owners* are the modules that it uses.
+    """
+
+    name: str
+    size: int
+    address: int | None
+    taints: Taint
+    permanent: bool
+    version: str | None
+    srcversion: str | None
+    path: str
+    params: str
+    allocations: Sequence[Allocation]
+    exports: Sequence[Export]
+    owners: Sequence[str]
+    kallsyms: bytes
+    files: Sequence[ModuleFile]
+
+
+def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
+    """Write a module down, with its memory, files, exports, and a reference on each owner."""
     added = connection.execute(
         "INSERT INTO module (name, size, state, address, taints, permanent, version, srcversion, "
-        "path, params) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "path, params, kallsyms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            encode(loaded.name),
-            loaded.size,
-            loaded.state,
-            None if loaded.address is None else loaded.address - MODULES_START,
-            int(taints),
-            loaded.permanent,
-            None if shown.version is None else encode(shown.version),
-            None if shown.srcversion is None else encode(shown.srcversion),
-            encode(path),
-            encode(params),
+            encode(new.name),
+            new.size,
+            LIVE,
+            None if new.address is None else new.address - MODULES_START,
+            int(new.taints),
+            new.permanent,
+            None if new.version is None else encode(new.version),
+            None if new.srcversion is None else encode(new.srcversion),
+            encode(new.path),
+            encode(new.params),
+            packed(new.kallsyms),
         ),
     )
     number = added.lastrowid
+    _write_memory(connection, number, new.allocations)
     connection.executemany(
-        "INSERT INTO area VALUES (?, ?, ?)",
-        [(start - MODULES_START, size, number) for _kind, start, size in areas],
+        "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?)",
+        [(number, each.folder, encode(each.name), each.mode, each.data) for each in new.files],
     )
     connection.executemany(
         "INSERT OR REPLACE INTO export VALUES (?, ?, ?, ?, ?)",
@@ -174,22 +134,40 @@ def insert_module(  # noqa: PLR0913  # everything that a row and those that refe
                 export.gpl_only,
                 encode(export.namespace),
             )
-            for export in exports
+            for export in new.exports
         ],
     )
     connection.executemany(
         "INSERT INTO use (user, owner) SELECT ?, number FROM module WHERE name = ?",
-        [(number, encode(owner)) for owner in owners],
+        [(number, encode(owner)) for owner in new.owners],
+    )
+
+
+def _write_memory(
+    connection: sqlite3.Connection, number: int | None, allocations: Sequence[Allocation]
+) -> None:
+    """Write down what a module keeps when its init has run."""
+    kept = [each for each in allocations if not each.init]
+    first = _percpu_end(connection)
+    connection.executemany(
+        "INSERT INTO area VALUES (?, ?, ?)",
+        [(each.start - MODULES_START, each.size, number) for each in kept if each.kind != PERCPU],
+    )
+    connection.executemany(
+        "INSERT INTO percpu VALUES (?, ?, ?)",
+        [(each.start - first, each.size, number) for each in kept if each.kind == PERCPU],
     )
 
 
 def delete_module(connection: sqlite3.Connection, name: str) -> None:
-    """Delete a module that nothing uses, with its memory, exports and references."""
+    """Delete a module that nothing uses, with its memory, files, exports and references."""
     (number,) = connection.execute(
         "SELECT number FROM module WHERE name = ?", (encode(name),)
     ).fetchone()
     for statement in (
         "DELETE FROM area WHERE module = ?",
+        "DELETE FROM percpu WHERE module = ?",
+        "DELETE FROM file WHERE module = ?",
         "DELETE FROM export WHERE module = ?",
         "DELETE FROM use WHERE user = ?",
         "DELETE FROM module WHERE number = ?",
@@ -197,27 +175,35 @@ def delete_module(connection: sqlite3.Connection, name: str) -> None:
         connection.execute(statement, (number,))
 
 
-def allocate(connection: sqlite3.Connection, wanted: Layout) -> tuple[Allocation, ...] | None:
-    """Return a place for each area that stays after init, None where one does not fit.
+def read_files(connection: sqlite3.Connection) -> Iterator[tuple[int, ModuleFile]]:
+    """Yield the files that modules have in folders of theirs, each with its module's number."""
+    for number, folder, name, mode, data in connection.execute("SELECT * FROM file"):
+        held = None if data is None else as_bytes(data)
+        yield as_number(number), ModuleFile(str(folder), as_text(name), as_number(mode), held)
 
-    The lowest gap that is large enough, with one page free behind each area.
-    """
-    found = connection.execute("SELECT start, size FROM area ORDER BY start")
-    taken = [(as_number(start), as_number(size)) for start, size in found]
-    placed: list[Allocation] = []
-    for area in wanted.areas:
-        if area.init:
-            continue
-        start = 0
-        for other, size in sorted(taken):
-            if other - start >= area.size + PAGE:
-                break
-            start = max(start, other + size + PAGE)
-        if start + area.size + PAGE > _MODULES_SIZE:
-            return None
-        taken.append((start, area.size))
-        placed.append((area.kind, start + MODULES_START, area.size))
-    return tuple(placed)
+
+def read_kallsyms(connection: sqlite3.Connection) -> bytes:
+    """Return the modules' lines of ``/proc/kallsyms``, in the order of ``/proc/modules``."""
+    found = connection.execute("SELECT kallsyms FROM module ORDER BY number DESC")
+    return b"".join([unpacked(data) for (data,) in found])
+
+
+def place_module(connection: sqlite3.Connection, wanted: Layout) -> tuple[Allocation, ...] | None:
+    """Return a place for each area of *wanted*, per-CPU data too, None where one does not fit."""
+    found = connection.execute("SELECT start, size FROM area")
+    taken = [(as_number(start) + MODULES_START, as_number(size)) for start, size in found]
+    placed = allocate(wanted.areas, taken)
+    if placed is None or wanted.percpu is None or not wanted.percpu.size:
+        return placed
+    first = _percpu_end(connection)
+    found = connection.execute("SELECT start, size FROM percpu")
+    taken = [(as_number(start) + first, as_number(size)) for start, size in found]
+    percpu = allocate_percpu(wanted.percpu, first, taken)
+    return None if percpu is None else (*placed, percpu)
+
+
+def _percpu_end(connection: sqlite3.Connection) -> int:
+    return int(read_values(connection)["percpu_end"])
 
 
 def as_state(stored: object) -> str:

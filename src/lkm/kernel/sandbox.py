@@ -4,9 +4,6 @@ It reads real module files, goes through the loader's checks (``lkm.loader``), l
 counts references, taints, logs, and refuses with the errno and the log lines of the real kernel.
 No module code runs, so what a module's init function would log or refuse does not happen. Nor do
 capabilities or lockdown stand in the way: whoever may write the file is its root.
-
-Memory is given out from ``MODULES_START`` on, the lowest gap that is large enough, and one page
-stays free behind each area, as vmalloc has it. The real kernel gives an area back later than this.
 """
 
 from __future__ import annotations
@@ -17,19 +14,22 @@ import sqlite3
 from dataclasses import dataclass
 
 from lkm._text import encode
-from lkm.errors import FileError, KernelError
-from lkm.kernel import rows
+from lkm.errors import FileError, KernelError, NoUnloadingError
+from lkm.kernel import kernel_rows, rows
 from lkm.kernel.booting import BootFacts, boot_facts
 from lkm.kernel.loaded import LIVE, LoadedModule
+from lkm.kernel.memory import section_addresses
+from lkm.kernel.module_files import kallsyms_lines, module_files
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox_facts import kernel_facts
-from lkm.kernel.sandbox_files import Folder, ShownModule, find_entry, kernel_files
+from lkm.kernel.sandbox_files import Folder, ShownKernel, find_entry, kernel_files
 from lkm.kernel.store import Store, state_path
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
 from lkm.loader.layout import layout
+from lkm.loader.options import KernelOptions
 from lkm.loader.taint import Taint, ends_lock_debugging, letters
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
@@ -42,10 +42,14 @@ _NAME_BYTES = 56  # MODULE_NAME_LEN on 64 bit
 class Status:
     """What the sandbox kernel is.
 
-    *path* is the state file. *root* and *directory* are where its tree lies. *exports* counts the
-    symbols its kernel exports, which come from *exports_source* (a path), or, where that is empty,
-    are assumed: what the tree's modules need and none exports. *vermagic* is the most common of
-    the tree's modules, empty where none states one. *tainted* is the number in
+    *path* is the state file. *root* and *directory* are where its tree lies. *image* is what was
+    read of the kernel itself, empty where nothing was; *notes* tell what that, or its not being
+    there, left open. *exports* counts the symbols its kernel exports, which come from
+    *exports_source* (a path), or, where that is empty, are assumed: what the tree's modules need
+    and none exports. *vermagic* is the image's if *vermagic_told*, else the most common of the
+    tree's modules, empty where none states one. *options* come from *config_source*; those named
+    in *assumed_options* nothing tells, they are as Debian has them. *unreadable* counts the module
+    files that could not be read, None where none had to be. *tainted* is the number in
     ``/proc/sys/kernel/tainted``, *taints* its letters.
     """
 
@@ -54,11 +58,18 @@ class Status:
     root: str
     directory: str
     command_line: str
+    image: str
+    notes: tuple[str, ...]
     vermagic: str
+    vermagic_told: bool
     exports: int
     exports_source: str
+    options: KernelOptions
+    assumed_options: tuple[str, ...]
+    config_source: str
+    modversions: bool
     tree_modules: int
-    unreadable: int
+    unreadable: int | None
     tainted: int
     taints: str
     loaded: int
@@ -101,29 +112,34 @@ class Sandbox:
         directory: str = "",
         command_line: str = "",
         symvers: str = "",
+        vmlinux: str = "",
     ) -> Status:
         """Boot the kernel *release* of *root*; one that was there before is gone.
 
-        *directory* is its tree, by default found under *root*. *symvers* names a Module.symvers
-        to take the kernel's exports from. Raises ``NoTreeError`` and what reading the tree raises,
-        and leaves the old kernel then.
+        *directory* is its tree, by default found under *root*, as is its image where *vmlinux*
+        does not name it, or saved facts of it. *symvers* names a Module.symvers to take the
+        kernel's exports from. Raises ``NoTreeError`` and what reading tree and image raises, and
+        leaves the old kernel then.
         """
-        root = os.path.abspath(root)
-        directory = os.path.abspath(directory or tree_directory(root, release))
-        facts = boot_facts(root, release, directory, symvers)
+        values, facts = _found(release, root, directory, command_line, symvers, vmlinux)
         with self._store.starting() as connection:
-            rows.write_boot(connection, facts)
-            rows.write_values(
-                connection,
-                {
-                    "release": release,
-                    "root": root,
-                    "directory": directory,
-                    "command_line": command_line,
-                    **_facts_as_text(facts),
-                },
-            )
+            kernel_rows.write_boot(connection, facts)
+            kernel_rows.write_values(connection, values)
         return self.status()
+
+    def boot_if_none(self, release: str, root: str) -> bool:
+        """Boot the kernel *release* of *root* unless one is booted; tell whether that was done.
+
+        Of several processes that try at the same time one does it. Raises as ``boot``.
+        """
+        if self._store.booted():
+            return False
+        values, facts = _found(release, root)
+        with self._store.starting_once() as connection:
+            if connection is not None:
+                kernel_rows.write_boot(connection, facts)
+                kernel_rows.write_values(connection, values)
+        return connection is not None
 
     def reset(self) -> None:
         """Forget the kernel: afterwards none is booted."""
@@ -134,7 +150,7 @@ class Sandbox:
     def status(self) -> Status:
         """Return what kernel this is."""
         with self._store.reading() as connection:
-            values = rows.read_values(connection)
+            values = kernel_rows.read_values(connection)
             tainted = int(values["tainted"])
             return Status(
                 path=self.path,
@@ -142,14 +158,21 @@ class Sandbox:
                 root=values["root"],
                 directory=values["directory"],
                 command_line=values["command_line"],
+                image=values["image"],
+                notes=tuple(values["notes"].splitlines()),
                 vermagic=values["vermagic"],
-                exports=rows.count(connection, "symbol"),
+                vermagic_told=values["vermagic_told"] == "1",
+                exports=kernel_rows.count(connection, "symbol"),
                 exports_source=values["exports_source"],
+                options=kernel_rows.read_options(values),
+                assumed_options=tuple(values["assumed_options"].split()),
+                config_source=values["config_source"],
+                modversions=values["modversions"] == "1",
                 tree_modules=int(values["tree_modules"]),
-                unreadable=int(values["unreadable"]),
+                unreadable=int(values["unreadable"]) if values["unreadable"] else None,
                 tainted=tainted,
                 taints=letters(tainted),
-                loaded=rows.count(connection, "module"),
+                loaded=kernel_rows.count(connection, "module"),
             )
 
     def release(self) -> str:
@@ -163,24 +186,25 @@ class Sandbox:
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
         with self._store.reading() as connection:
-            return tuple([shown.loaded for shown in rows.read_modules(connection)])
+            counted = _counts_users(connection)
+            return tuple([shown.loaded for shown in rows.read_modules(connection, counted=counted)])
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """See Kernel."""
         with self._store.reading() as connection:
-            found = rows.find_module(connection, name)
+            found = rows.find_module(connection, name, counted=_counts_users(connection))
         return None if found is None else found.loaded
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""
         with self._store.changing() as connection:
             kernel = kernel_facts(connection)
-            verdict = examine(image, kernel, flags=flags)
+            verdict = examine(image, kernel, flags=flags, params=params)
             answer = verdict.errno
             if not answer:
                 answer = _place(connection, image, params, verdict, kernel)
-            rows.write_log(connection, verdict.log)
-            rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
+            kernel_rows.write_log(connection, verdict.log)
+            kernel_rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
         if answer:
             raise _refused(image, verdict, answer)
 
@@ -189,73 +213,90 @@ class Sandbox:
         log: list[LogLine] = []
         with self._store.changing() as connection:
             kernel = kernel_facts(connection)
+            if not kernel.options.modules:
+                raise refusal("remove", name, errno.ENOSYS)
+            if not kernel.options.module_unload:
+                raise NoUnloadingError("remove", name, errno.ENOSYS)
             if kernel.modules_disabled:
                 raise _disabled("remove", name)
             module = _removable(connection, name)
             if module.permanent:
-                if not flags & FORCE:
+                if not flags & FORCE or not kernel.options.module_force_unload:
                     remedy = "it has no exit function; only force removes it"
                     raise refusal("remove", name, errno.EBUSY, remedy=remedy)
                 if ends_lock_debugging(Taint.FORCED_REMOVAL, kernel.tainted):
                     log.append(LogLine(4, "Disabling lock debugging due to kernel taint"))
                 tainted = kernel.tainted | Taint.FORCED_REMOVAL
-                rows.write_values(connection, {"tainted": str(int(tainted))})
+                kernel_rows.write_values(connection, {"tainted": str(int(tainted))})
             rows.delete_module(connection, name)
-            rows.write_log(connection, log)
+            kernel_rows.write_log(connection, log)
 
     def log(self) -> tuple[LogLine, ...]:
         """Return what its kernel has logged since it was booted, oldest first."""
         with self._store.reading() as connection:
-            return rows.read_log(connection)
+            return kernel_rows.read_log(connection)
 
     def read(self, path: str) -> bytes:
         """Return the contents of *path*, a file under its ``/proc`` or ``/sys``.
 
         A folder gives its entries, one a line. Raises ``FileError`` (ENOENT) for what is not there.
         """
-        entry = find_entry(self._files(), path)
+        entry = self._entry(path)
         if isinstance(entry, bytes):
             return entry
         return encode("".join([f"{name}\n" for name in sorted(entry)]))
 
     def listing(self, path: str) -> tuple[str, ...]:
         """Return the sorted entries of the folder at *path*. Raises ``FileError``."""
-        entry = find_entry(self._files(), path)
+        entry = self._entry(path)
         if isinstance(entry, bytes):
             raise FileError("list", path, errno.ENOTDIR)
         return tuple(sorted(entry))
 
-    def _files(self) -> Folder:
+    def _entry(self, path: str) -> Folder | bytes:
         with self._store.reading() as connection:
-            values = rows.read_values(connection)
+            values = kernel_rows.read_values(connection)
             kernel = kernel_facts(connection)
-            return kernel_files(
+            counted = kernel.options.module_unload
+            shown = ShownKernel(
                 release=values["release"],
+                banner=values["banner"],
                 command_line=values["command_line"],
                 tainted=int(kernel.tainted),
                 modules_disabled=kernel.modules_disabled,
-                modules=rows.read_modules(connection),
+                options=kernel.options,
+                modules=rows.read_modules(connection, counted=counted),
+                files=rows.read_files(connection),
                 builtin_folders=sorted(kernel.sysfs_names),
+                kallsyms=lambda: (
+                    kernel_rows.own_kallsyms(connection) + rows.read_kallsyms(connection)
+                ),
             )
+            return find_entry(kernel_files(shown), path)
 
     def _value(self, key: str) -> str:
         with self._store.reading() as connection:
-            return rows.read_values(connection)[key]
+            return kernel_rows.read_values(connection)[key]
 
 
-def _facts_as_text(facts: BootFacts) -> dict[str, str]:
-    return {
-        "vermagic": facts.vermagic,
-        "machine": str(facts.machine),
-        "is_64bit": str(int(facts.is_64bit)),
-        "order": facts.order,
-        "modversions": str(int(facts.modversions)),
-        "retpoline": str(int(facts.retpoline)),
-        "exports_source": facts.exports_source,
-        "tree_modules": str(facts.modules),
-        "unreadable": str(facts.unreadable),
-        "tainted": "0",
+def _found(
+    release: str,
+    root: str,
+    directory: str = "",
+    command_line: str = "",
+    symvers: str = "",
+    vmlinux: str = "",
+) -> tuple[dict[str, str], BootFacts]:
+    """Return the values of a kernel to boot that were given, and the facts that were found."""
+    root = os.path.abspath(root)
+    directory = os.path.abspath(directory or tree_directory(root, release))
+    values = {
+        "release": release,
+        "root": root,
+        "directory": directory,
+        "command_line": command_line,
     }
+    return values, boot_facts(root, release, directory, symvers=symvers, vmlinux=vmlinux)
 
 
 def _place(
@@ -268,28 +309,30 @@ def _place(
     """Lay the module out and write it down; return 0, or ENOMEM where it does not fit."""
     module = verdict.module
     assert module is not None  # the checks let it through
-    laid_out = layout(module, kernel.version)
-    areas = rows.allocate(connection, laid_out)
-    if areas is None:
+    laid_out = layout(module, kernel.version, kernel.options)
+    placed = rows.place_module(connection, laid_out)
+    if placed is None:
         return errno.ENOMEM
-    loaded = LoadedModule(
-        name=ModuleName(module.name),
-        size=laid_out.size,
-        state=LIVE,
-        address=next((start for kind, start, _size in areas if kind in {"core", "text"}), None),
-        taints=letters(verdict.taints),
-        permanent=module.permanent,
-    )
-    shown = ShownModule(loaded, module.modinfo.get("version"), module.modinfo.get("srcversion"))
+    addresses = section_addresses(laid_out, placed)
+    texts = [each.start for each in placed if each.kind in {"core", "text"} and not each.init]
     rows.insert_module(
         connection,
-        shown,
-        taints=verdict.taints,
-        areas=areas,
-        exports=module.exports,
-        owners=verdict.owners,
-        path=image.path,
-        params=params,
+        rows.NewModule(
+            name=module.name,
+            size=laid_out.size,
+            address=next(iter(texts), None),
+            taints=verdict.taints,
+            permanent=module.permanent,
+            version=module.modinfo.get("version"),
+            srcversion=module.modinfo.get("srcversion"),
+            path=image.path,
+            params=params,
+            allocations=placed,
+            exports=module.exports,
+            owners=verdict.owners,
+            kallsyms=kallsyms_lines(module, laid_out, addresses),
+            files=module_files(module, laid_out, addresses, kernel.options),
+        ),
     )
     return 0
 
@@ -307,6 +350,10 @@ def _removable(connection: sqlite3.Connection, name: ModuleName) -> LoadedModule
     if module.state != LIVE:
         raise refusal("remove", name, errno.EBUSY)
     return module
+
+
+def _counts_users(connection: sqlite3.Connection) -> bool:
+    return kernel_rows.read_options(kernel_rows.read_values(connection)).module_unload
 
 
 def _refused(image: ModuleImage, verdict: Verdict, answer: int) -> KernelError:

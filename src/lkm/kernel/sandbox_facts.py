@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from lkm._text import encode
-from lkm.kernel import rows
+from lkm.kernel.kernel_rows import read_options, read_values
 from lkm.kernel.rows import as_crc, as_state
 from lkm.kernel.store import as_number, as_text
 from lkm.loader.facts import KernelFacts, KernelSymbol
@@ -15,10 +15,12 @@ from lkm.loader.taint import Taint
 
 def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
     """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
-    values = rows.read_values(connection)
+    values = read_values(connection)
     words = values["command_line"].split()
     loaded = connection.execute("SELECT name, state FROM module")
     sysfs_names = connection.execute("SELECT name FROM sysfs_name")
+    options = read_options(values)
+    struct_size = values["struct_module_size"]
     return KernelFacts(
         release=values["release"],
         machine=int(values["machine"]),
@@ -32,8 +34,10 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
         blacklist=_blacklist(words),
         modules_disabled="nomodule" in words,
-        signatures_enforced=_enforces_signatures(words),
+        signatures_enforced=options.module_sig_force or _enforces_signatures(words),
         tainted=Taint(int(values["tainted"])),
+        options=options,
+        struct_module_size=int(struct_size) if struct_size else None,
     )
 
 

@@ -1,100 +1,174 @@
 """The files that the sandbox kernel shows under ``/proc`` and ``/sys``.
 
-Not there: what init functions make, and so far ``sections``, ``notes`` and ``parameters``.
+Not there: what init functions and bus code make.
+Source: kernel/module/sysfs.c, kernel/module/procfs.c, kernel/kallsyms.c, kernel/params.c.
 """
 
 from __future__ import annotations
 
 import errno
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lkm._text import encode
 from lkm.errors import FileError
 from lkm.kernel.loaded import COMING, LoadedModule
 from lkm.kernel.procfs import modules_text
+from lkm.loader.options import KernelOptions
 
-Folder = dict[str, "Folder | bytes"]
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A file whose reading the kernel answers by *errno*."""
+
+    errno: int
+    remedy: str = ""
+
+
+Entry = bytes | Callable[[], bytes] | Refused | dict[str, "Entry"]
+"""A file's contents, what makes them, why there are none; or a folder's entries by name."""
+
+Folder = dict[str, Entry]
+
+_WRITE_ONLY = Refused(errno.EACCES, "it can only be written, by root too")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFile:
+    """A file in a folder of a module's: ``sections``, ``notes``, ``parameters``.
+
+    *data* is None where only code of the module could tell it.
+    """
+
+    folder: str
+    name: str
+    mode: int
+    data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class ShownModule:
-    """A loaded module with what only its folder in ``/sys/module`` shows."""
+    """A loaded module with what only its folder in ``/sys/module`` shows; *number* is the row's."""
 
+    number: int
     loaded: LoadedModule
     version: str | None
     srcversion: str | None
 
 
-def kernel_files(
-    *,
-    release: str,
-    command_line: str,
-    tainted: int,
-    modules_disabled: bool,
-    modules: Sequence[ShownModule],
-    builtin_folders: Sequence[str],
-) -> Folder:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownKernel:
+    """What the files show: the kernel, its *modules*, newest first, and the *files* of each.
+
+    *files* are by the modules' numbers; *kallsyms* makes the whole symbol table.
+    """
+
+    release: str
+    banner: str
+    command_line: str
+    tainted: int
+    modules_disabled: bool
+    options: KernelOptions
+    modules: Sequence[ShownModule]
+    files: Iterable[tuple[int, ModuleFile]]
+    builtin_folders: Sequence[str]
+    kallsyms: Callable[[], bytes]
+
+
+def kernel_files(kernel: ShownKernel) -> Folder:
     """Return the folder that holds ``proc`` and ``sys``."""
-    version = f"Linux version {release} (lkm sandbox) #1 SMP\n"
-    shown: dict[str, Folder] = {}
-    for module in modules:
-        shown[module.loaded.name] = _module_folder(module)
-    for module in modules:
-        # In the kernel these are links to the users' folders.
-        holders: Folder = {holder: shown[holder] for holder in module.loaded.holders}
-        shown[module.loaded.name]["holders"] = holders
-    folders: Folder = {name: {} for name in builtin_folders}
-    folders.update(shown)
+    banner = kernel.banner or f"Linux version {kernel.release} (lkm sandbox) #1 SMP"
     settings: Folder = {
-        "osrelease": encode(f"{release}\n"),
+        "osrelease": encode(f"{kernel.release}\n"),
         "ostype": b"Linux\n",
-        "tainted": f"{tainted}\n".encode(),
-        "modules_disabled": b"1\n" if modules_disabled else b"0\n",
+        "tainted": f"{kernel.tainted}\n".encode(),
     }
-    return {
-        "proc": {
-            "cmdline": encode(f"{command_line}\n"),
-            "modules": encode(modules_text([module.loaded for module in modules])),
-            "sys": {"kernel": settings},
-            "version": encode(version),
-        },
-        "sys": {"module": folders},
+    proc: Folder = {
+        "cmdline": encode(f"{kernel.command_line}\n"),
+        "sys": {"kernel": settings},
+        "version": encode(f"{banner}\n"),
     }
+    if kernel.options.modules:
+        settings["modules_disabled"] = b"1\n" if kernel.modules_disabled else b"0\n"
+        proc["modules"] = encode(modules_text([module.loaded for module in kernel.modules]))
+    if kernel.options.kallsyms:
+        proc["kallsyms"] = kernel.kallsyms
+    folders: Folder = {name: {} for name in kernel.builtin_folders}
+    folders.update(_module_folders(kernel))
+    return {"proc": proc, "sys": {"module": folders}}
 
 
 def find_entry(files: Folder, path: str) -> Folder | bytes:
     """Return the folder or the file's contents at the absolute *path*.
 
-    Raises ``FileError``: ENOENT, or ENOTDIR for a path that goes on behind a file.
+    Raises ``FileError``: ENOENT, ENOTDIR for a path that goes on behind a file, or what the kernel
+    answers to reading it.
     """
-    entry: Folder | bytes = files
+    entry: Entry = files
     for part in posixpath.normpath(path).strip("/").split("/"):
         if part in {"", "."}:
             continue
-        if isinstance(entry, bytes):
+        if not isinstance(entry, dict):
             raise FileError("read", path, errno.ENOTDIR)
         if part not in entry:
             raise FileError(
                 "read", path, errno.ENOENT, "the sandbox has /proc and /sys/module: list them"
             )
         entry = entry[part]
-    return entry
+    if isinstance(entry, Refused):
+        raise FileError("read", path, entry.errno, entry.remedy)
+    return entry if isinstance(entry, dict | bytes) else entry()
 
 
-def _module_folder(module: ShownModule) -> Folder:
+def _module_folders(kernel: ShownKernel) -> dict[str, Folder]:
+    files: dict[int, list[ModuleFile]] = {}
+    for number, file in kernel.files:
+        files.setdefault(number, []).append(file)
+    shown: dict[str, Folder] = {
+        module.loaded.name: _module_folder(module, files.get(module.number, ()), kernel.options)
+        for module in kernel.modules
+    }
+    for module in kernel.modules:
+        shown[module.loaded.name]["holders"] = _holders(module, shown)
+    return shown
+
+
+def _holders(module: ShownModule, shown: Mapping[str, Folder]) -> Folder:
+    # In the kernel these are links to the users' folders.
+    return {str(holder): shown[holder] for holder in module.loaded.holders}
+
+
+def _module_folder(
+    module: ShownModule, files: Iterable[ModuleFile], options: KernelOptions
+) -> Folder:
     loaded = module.loaded
     sign = "+" if loaded.state == COMING else ""
     folder: Folder = {
         "coresize": f"{loaded.size}\n".encode(),
         "initsize": b"0\n",
         "initstate": f"{loaded.state}\n".encode(),
-        "refcnt": f"{loaded.refcnt}\n".encode(),
         "taint": f"{loaded.taints}{sign}\n".encode(),
+        "uevent": _WRITE_ONLY,
     }
+    if options.module_unload:
+        folder["refcnt"] = f"{loaded.refcnt}\n".encode()
     if module.version is not None:
         folder["version"] = encode(f"{module.version}\n")
     if module.srcversion is not None:
         folder["srcversion"] = encode(f"{module.srcversion}\n")
+    if options.kallsyms:
+        folder["sections"] = {}
+    for file in files:
+        inner = folder.setdefault(file.folder, {})
+        if isinstance(inner, dict):
+            inner[file.name] = _file_entry(file)
     return folder
+
+
+def _file_entry(file: ModuleFile) -> bytes | Refused:
+    if not file.mode & 0o444:
+        return _WRITE_ONLY
+    if file.data is None:
+        return Refused(errno.ENODATA, "only code of the module tells it, which does not run here")
+    return file.data

@@ -15,10 +15,14 @@ from urllib.parse import quote
 from lkm._text import decode
 from lkm.errors import FileError, NotBootedError, StateFileError
 
-FORMAT = 1
-"""The version of the tables below; a file of a higher one is refused."""
+FORMAT = 2
+"""The version of the tables below; a file of a higher one is refused.
+
+1 had no symbols, no files of modules, and none of the kernel's options.
+"""
 
 _APPLICATION = 0x6C6B6D53  # "lkmS"
+_OBJECTS = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 _BUSY_TIMEOUT_S = 20.0
 _HEADER = b"SQLite format 3\0"
 
@@ -31,8 +35,15 @@ CREATE TABLE sysfs_name (name BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE module (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,
     state TEXT NOT NULL, address INTEGER, taints INTEGER NOT NULL, permanent INTEGER NOT NULL,
-    version BLOB, srcversion BLOB, path BLOB NOT NULL, params BLOB NOT NULL
+    version BLOB, srcversion BLOB, path BLOB NOT NULL, params BLOB NOT NULL,
+    kallsyms BLOB NOT NULL
 );
+CREATE TABLE percpu (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
+CREATE TABLE file (
+    module INTEGER NOT NULL, folder TEXT NOT NULL, name BLOB NOT NULL, mode INTEGER NOT NULL,
+    data BLOB, PRIMARY KEY (module, folder, name)
+) WITHOUT ROWID;
+CREATE TABLE kernel_file (path TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE area (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
 CREATE TABLE export (
     name BLOB NOT NULL, module INTEGER NOT NULL, crc INTEGER, gpl_only INTEGER NOT NULL,
@@ -45,7 +56,19 @@ CREATE TABLE use (
 CREATE INDEX use_owner ON use (owner);
 CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, text BLOB);
 """
-_TABLE_NAMES = ("kernel", "symbol", "sysfs_name", "module", "area", "export", "use", "log")
+_TABLE_NAMES = (
+    "kernel",
+    "symbol",
+    "sysfs_name",
+    "module",
+    "percpu",
+    "file",
+    "kernel_file",
+    "area",
+    "export",
+    "use",
+    "log",
+)
 
 
 def state_path(environment: Mapping[str, str] | None = None) -> str:
@@ -104,12 +127,25 @@ class Store:
     def starting(self) -> Iterator[sqlite3.Connection]:
         """As ``changing``, with empty tables to begin with, in a file that is made if need be."""
         with self._transaction("BEGIN IMMEDIATE", create=True) as connection:
-            if self._is_empty(connection):
-                self._make_tables(connection)
-            for table in _TABLE_NAMES:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this file
-            connection.execute("DELETE FROM sqlite_sequence")
+            self._make_empty(connection)
             yield connection
+
+    @contextmanager
+    def starting_once(self) -> Iterator[sqlite3.Connection | None]:
+        """As ``starting``, but give None, and change nothing, where a kernel is booted already."""
+        with self._transaction("BEGIN IMMEDIATE", create=True) as connection:
+            if self._is_booted(connection):
+                yield None
+            else:
+                self._make_empty(connection)
+                yield connection
+
+    def booted(self) -> bool:
+        """Tell whether a kernel is booted."""
+        if not self.exists():
+            return False
+        with self._transaction("BEGIN", create=False) as connection:
+            return self._is_booted(connection)
 
     def exists(self) -> bool:
         """Tell whether there is a state file at all, be it good or bad."""
@@ -164,7 +200,7 @@ class Store:
     def _check_owner(self, connection: sqlite3.Connection) -> None:
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            version = _version(connection)
             if application != _APPLICATION and not self._is_empty(connection):
                 raise StateFileError(self.path, "no sandbox state: another program's SQLite file")
             if application == _APPLICATION and version > FORMAT:
@@ -175,15 +211,32 @@ class Store:
             raise
 
     def _ask_booted(self, connection: sqlite3.Connection) -> None:
-        if (
-            self._is_empty(connection)
-            or not connection.execute("SELECT 1 FROM kernel WHERE key = 'release'").fetchone()
-        ):
+        if not self._is_booted(connection):
             raise NotBootedError(self.path)
+        if _version(connection) < FORMAT:
+            problem = "written by an older lkm, whose kernels knew less"
+            raise StateFileError(self.path, problem, "boot the sandbox anew: lkm sandbox boot")
+
+    def _is_booted(self, connection: sqlite3.Connection) -> bool:
+        if self._is_empty(connection):
+            return False
+        found = connection.execute("SELECT 1 FROM kernel WHERE key = 'release'").fetchone()
+        return found is not None
+
+    def _make_empty(self, connection: sqlite3.Connection) -> None:
+        if not self._is_empty(connection) and _version(connection) < FORMAT:
+            tables = f"{_OBJECTS} AND type = 'table'"
+            for (name,) in connection.execute(tables).fetchall():
+                connection.execute(f'DROP TABLE "{name}"')
+        if self._is_empty(connection):
+            self._make_tables(connection)
+        for table in _TABLE_NAMES:
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this file
+        connection.execute("DELETE FROM sqlite_sequence")
 
     @staticmethod
     def _is_empty(connection: sqlite3.Connection) -> bool:
-        return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+        return connection.execute(f"{_OBJECTS} LIMIT 1").fetchone() is None
 
     @staticmethod
     def _make_tables(connection: sqlite3.Connection) -> None:
@@ -203,6 +256,11 @@ class Store:
         except UnicodeDecodeError:  # how sqlite3 reports a damage that it wants to quote
             self.close()
             raise StateFileError(self.path, *_problem(sqlite3.Error("no text"))) from None
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return as_number(version)
 
 
 def _problem(error: sqlite3.Error) -> tuple[str, str]:
@@ -228,4 +286,11 @@ def as_number(value: object) -> int:
     """Return a stored number; raises as ``as_text``."""
     if not isinstance(value, int):
         raise sqlite3.DatabaseError(f"a number was expected, not {value!r}")
+    return value
+
+
+def as_bytes(value: object) -> bytes:
+    """Return stored bytes; raises as ``as_text``."""
+    if not isinstance(value, bytes):
+        raise sqlite3.DatabaseError(f"bytes were expected, not {value!r}")
     return value

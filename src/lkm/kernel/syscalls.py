@@ -53,13 +53,13 @@ class LinuxSyscalls:
 
     def init_module(self, image: bytes, params: bytes) -> int:
         """See Syscalls."""
-        import ctypes  # noqa: PLC0415  # costs 10 ms, and only a command that loads needs it
+        import ctypes  # costs 10 ms, and only a command that loads needs it
 
         return self._call("init_module", image, ctypes.c_ulong(len(image)), params)
 
     def finit_module(self, descriptor: int, params: bytes, flags: int) -> int:
         """See Syscalls; an architecture whose number is not known here answers ENOSYS."""
-        import ctypes  # noqa: PLC0415  # as above
+        import ctypes  # as above
 
         number = finit_module_number(os.uname().machine, struct.calcsize("P"))
         if number is None:
@@ -74,12 +74,12 @@ class LinuxSyscalls:
 
     def delete_module(self, name: bytes, flags: int) -> int:
         """See Syscalls."""
-        import ctypes  # noqa: PLC0415  # as above
+        import ctypes  # as above
 
         return self._call("delete_module", name, ctypes.c_uint(flags))
 
     def _call(self, function: str, *arguments: object) -> int:
-        import ctypes  # noqa: PLC0415  # as above
+        import ctypes  # as above
 
         library = ctypes.CDLL(None, use_errno=True)
         found = getattr(library, function, None)

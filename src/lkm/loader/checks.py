@@ -5,7 +5,7 @@ kernel's walk after the check that refuses: of several unknown symbols each is l
 one's errno is the answer.
 
 A signature is taken for good where one is appended: verifying it needs the kernel's certificates.
-Not looked at yet: capabilities and lockdown, relocations, the parameters' values, BTF.
+Not looked at yet: capabilities and lockdown, relocations, BTF.
 Source: kernel/module/main.c, load_module and what it calls; kernel/module/version.c.
 """
 
@@ -19,7 +19,9 @@ from lkm.elf.constants import EM_X86_64, SHF_EXECINSTR, SHF_WRITE
 from lkm.errors import FormatError
 from lkm.loader.elf_checks import elf_findings
 from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
-from lkm.loader.findings import Finding, LogLine
+from lkm.loader.findings import Finding, LogLine, unforceable
+from lkm.loader.parameter_values import Setting, set_parameters
+from lkm.loader.parameters import declared_parameters
 from lkm.loader.symbol_checks import duplicate_exports, linked_owners, module_layout, symbols
 from lkm.loader.taint import UNTAINTED, Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
@@ -52,16 +54,18 @@ class Verdict:
         return refusing[-1] if refusing else None
 
 
-def examine(image: ModuleImage, kernel: KernelFacts, *, flags: int = 0) -> Verdict:
+def examine(
+    image: ModuleImage, kernel: KernelFacts, *, flags: int = 0, params: str = ""
+) -> Verdict:
     """Go through the checks as *kernel* would when asked to load *image*; stop where it stops.
 
-    *flags* are finit_module's: 1 ignores CRCs, 2 the vermagic.
+    *flags* are finit_module's: 1 ignores CRCs, 2 the vermagic. *params* are the parameters given.
     """
     walk = _Walk(kernel)
     if walk.refused_by(elf_findings(image, kernel, flags)):
         return walk.verdict(None)
     try:
-        module = module_facts(image, kernel, flags)
+        module = module_facts(image, kernel, flags, params)
     except FormatError as error:
         walk.refused_by(iter([Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))]))
         return walk.verdict(None)
@@ -121,6 +125,9 @@ def blacklist(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
 def vermagic(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Compare the vermagic; where CRCs are compared the release in it is not."""
     theirs = None if module.flags & 2 else module.modinfo.get("vermagic")
+    if theirs is None and not kernel.options.module_force_load:
+        yield unforceable("vermagic", "it has no vermagic to compare, or is told to ignore it")
+        return
     if theirs is None:
         yield taint_finding(
             "vermagic", Taint.FORCED, f"{module.name}: bad vermagic: kernel tainted.", kernel
@@ -196,8 +203,10 @@ def taint_finding(  # a level and a rule besides what every taint has
     )
 
 
-def writable_code(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
+def writable_code(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Refuse a section that is both writable and executable (CONFIG_STRICT_MODULE_RWX)."""
+    if not kernel.options.strict_module_rwx:
+        return
     both = SHF_WRITE | SHF_EXECINSTR
     for section in module.sections:
         if section.flags & both == both:
@@ -229,8 +238,8 @@ def name_free(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
 
 
 def unsigned(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Taint by a module without a signature."""
-    if not module.signed:
+    """Taint by a module without a signature, on a kernel that knows of signatures."""
+    if kernel.options.module_sig and not module.signed:
         text = (
             f"{module.name}: module verification failed: signature and/or required key missing - "
             "tainting kernel"
@@ -241,8 +250,21 @@ def unsigned(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
 def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Taint by exports that have no CRC, on a kernel that compares CRCs."""
     if kernel.modversions and any(export.crc is None for export in module.exports):
+        if not kernel.options.module_force_load:
+            yield unforceable("export-crc", "it exports symbols without CRCs")
+            return
         text = f"{module.name}: no versions for exported symbols: kernel tainted."
         yield taint_finding("export-crc", Taint.FORCED, text, kernel)
+
+
+def parameters(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
+    """Set the parameters that were given; what cannot be set refuses the module."""
+    try:
+        declared = declared_parameters(module)
+    except FormatError as error:
+        yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))
+        return
+    yield from set_parameters(module.name, declared, module.params, Setting())
 
 
 def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -268,5 +290,6 @@ CHECKS: tuple[Check, ...] = (
     exports_without_crcs,
     symbols,
     duplicate_exports,
+    parameters,
     sysfs_name,
 )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from lkm.elf.constants import ET_REL, SHT_NOBITS, SHT_NULL, SHT_SYMTAB
-from lkm.elf.file import ElfFile
+from lkm.elf.file import ElfFile, Section
 from lkm.errors import FormatError
 from lkm.loader.facts import PKCS7, KernelFacts, as_native, find_section
 from lkm.loader.findings import Finding, LogLine
@@ -22,6 +22,9 @@ from lkm.module.file import ModuleImage
 from lkm.module.modinfo import parse_modinfo
 from lkm.module.signature import MAGIC as SIGNATURE_MAGIC
 
+_THIS_MODULE = ".gnu.linkonce.this_module"
+# Linux 6.4, commit 419e1a20f714 ("module: merge remnants of setup_load_info() to elf validation").
+_STRUCT_CHECKED = (6, 4)
 _KNOWN_FLAGS = 7
 _FORCING_FLAGS = 3
 _HEADER_BYTES = {True: 64, False: 52}
@@ -78,6 +81,12 @@ def elf_findings(image: ModuleImage, kernel: KernelFacts, flags: int) -> Iterato
 
 
 def _allowed(file: _File) -> Iterator[Finding]:
+    if not file.kernel.options.modules:
+        yield Finding(
+            check="no-module-support",
+            errno=errno.ENOSYS,
+            evidence="the kernel was built without modules (CONFIG_MODULES is off)",
+        )
     if file.kernel.modules_disabled:
         yield Finding(
             check="modules-disabled",
@@ -110,6 +119,8 @@ def _length(file: _File) -> Iterator[Finding]:
 
 def _signature(file: _File) -> Iterator[Finding]:
     """Look at the record in front of the signature's magic; the signature is not verified."""
+    if not file.kernel.options.module_sig:
+        return
     signed = False
     if not file.flags & _FORCING_FLAGS and file.data.endswith(SIGNATURE_MAGIC):
         rest = file.data[: -len(SIGNATURE_MAGIC)]
@@ -212,16 +223,57 @@ def _module_parts(file: _File) -> Iterator[Finding]:
         elf = ElfFile.from_bytes(as_native(file.data, file.kernel), what="module")
         info = find_section(elf, ".modinfo")
         entries = dict(reversed(parse_modinfo(b"" if info is None else elf.contents(info))))
-        this_module = find_section(elf, ".gnu.linkonce.this_module")
+        this_module = find_section(elf, _THIS_MODULE)
     except FormatError as error:
         yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error), remedy=_DAMAGED)
         return
     name = entries.get("name", "(missing .modinfo section or name field)")
+    if file.kernel.version >= _STRUCT_CHECKED:
+        yield from _struct_checked(elf, name, file.kernel)
     if all(section.type != SHT_SYMTAB for section in elf.sections):
         text = f"{name}: module has no symbols (stripped?)"
         yield _refusal("no-symbols", text, level=4, remedy=_STRIPPED)
     if this_module is None:
         yield _refusal("no-module", f"{name}: No module found in object", level=4, remedy=_STRIPPED)
+    elif _differs(this_module, file.kernel):
+        yield Finding(
+            check="struct-size",
+            errno=errno.ENOEXEC,
+            evidence=(
+                f"struct module has {this_module.size} bytes in the file, "
+                f"{file.kernel.struct_module_size} in the kernel; Linux before 6.4 does not look, "
+                "takes what lies behind the struct for its part, and oopses: lkm refuses instead"
+            ),
+            remedy="take the module file built for exactly this kernel; never load this one there",
+        )
+
+
+def _struct_checked(elf: ElfFile, name: str, kernel: KernelFacts) -> Iterator[Finding]:
+    """Do what Linux does from 6.4 on: one struct module, as large as the kernel's."""
+    found = [section for section in elf.sections[1:] if section.name == _THIS_MODULE]
+    if len(found) != 1:
+        text = f"module {name}: Only one {_THIS_MODULE} section must exist."
+        yield _refusal("no-module", text, remedy=_STRIPPED)
+    elif _differs(found[0], kernel):
+        text = (
+            f"module {name}: {_THIS_MODULE} section size must match the kernel's built struct "
+            "module size at run time"
+        )
+        evidence = (
+            f"struct module has {found[0].size} bytes in the file, {kernel.struct_module_size} in "
+            "the kernel"
+        )
+        yield Finding(
+            check="struct-size",
+            errno=errno.ENOEXEC,
+            log=(LogLine(3, text),),
+            evidence=evidence,
+            remedy="take the module file built for exactly this kernel",
+        )
+
+
+def _differs(this_module: Section, kernel: KernelFacts) -> bool:
+    return kernel.struct_module_size not in {None, this_module.size}
 
 
 def _refusal(

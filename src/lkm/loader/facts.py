@@ -13,6 +13,7 @@ from types import MappingProxyType
 from lkm.elf.constants import ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, EM_X86_64
 from lkm.elf.file import ElfFile, Section
 from lkm.elf.symbols import Symbol, read_symbols
+from lkm.loader.options import DEBIAN, KernelOptions
 from lkm.loader.taint import UNTAINTED, Taint
 from lkm.module.file import ModuleImage
 from lkm.module.modinfo import parse_modinfo
@@ -61,6 +62,8 @@ class KernelFacts:
     hold at least what the module asked about needs and exports: for each name the exporters in the
     kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
     a folder of their own in ``/sys/module``. *tainted* is what the kernel is tainted by so far.
+    *struct_module_size* is the size of its struct module in bytes, None where it is not known, and
+    then not compared.
     """
 
     release: str
@@ -79,6 +82,8 @@ class KernelFacts:
     modules_disabled: bool = False
     signatures_enforced: bool = False
     tainted: Taint = UNTAINTED
+    options: KernelOptions = DEBIAN
+    struct_module_size: int | None = None
 
     @property
     def version(self) -> tuple[int, int]:
@@ -93,11 +98,13 @@ class ModuleFacts:
     *name* is the one in struct module, which it loads under; *log_name* is the modinfo's, which
     some log lines use. *versions* is None without a ``__versions`` section, or where it is to be
     ignored. *modinfo* holds the first value of each key, *namespaces* every ``import_ns``.
+    *params* is what was given at its insert.
     """
 
     name: str
     log_name: str
     path: str
+    elf: ElfFile
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     string_table: Section
@@ -109,6 +116,7 @@ class ModuleFacts:
     signed: bool
     flags: int
     is_64bit: bool
+    params: str = ""
 
     @property
     def license(self) -> str:
@@ -160,7 +168,9 @@ def as_native(data: bytes, kernel: KernelFacts) -> bytes:
     return data[:4] + bytes((kind, order)) + data[6:]
 
 
-def module_facts(image: ModuleImage, kernel: KernelFacts, flags: int = 0) -> ModuleFacts:
+def module_facts(
+    image: ModuleImage, kernel: KernelFacts, flags: int = 0, params: str = ""
+) -> ModuleFacts:
     """Return the facts of *image*, which has passed ``elf_checks``, for that kernel.
 
     Raises ``FormatError`` for parts that the loader of a real kernel would read blindly.
@@ -178,6 +188,7 @@ def module_facts(image: ModuleImage, kernel: KernelFacts, flags: int = 0) -> Mod
         name=name,
         log_name=modinfo.get("name", name),
         path=image.path,
+        elf=elf,
         sections=elf.sections,
         symbols=read_symbols(elf),
         symbol_table=table,
@@ -189,6 +200,7 @@ def module_facts(image: ModuleImage, kernel: KernelFacts, flags: int = 0) -> Mod
         signed=is_signed(image.data, flags),
         flags=flags,
         is_64bit=elf.is_64bit,
+        params=params,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno as errno_module
 from dataclasses import dataclass
 
 from lkm.loader.taint import UNTAINTED, Taint
@@ -37,3 +38,16 @@ class Finding:
     def refuses(self) -> bool:
         """Tell whether the kernel refuses the module for this."""
         return self.errno != 0
+
+
+def unforceable(check: str, why: str, errno: int = errno_module.ENOEXEC) -> Finding:
+    """Return the refusal of what only a kernel with CONFIG_MODULE_FORCE_LOAD takes; it is silent.
+
+    *why* is a clause that says what the module lacks.
+    """
+    return Finding(
+        check=check,
+        errno=errno,
+        evidence=f"{why}; the kernel loads nothing by force (CONFIG_MODULE_FORCE_LOAD is off)",
+        remedy="take the module file built for exactly this kernel, and load it without force",
+    )

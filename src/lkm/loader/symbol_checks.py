@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lkm.elf.constants import SHN_COMMON, SHN_LORESERVE, SHN_UNDEF, STB_WEAK
 from lkm.elf.symbols import Symbol
 from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
-from lkm.loader.findings import Finding, LogLine
+from lkm.loader.findings import Finding, LogLine, unforceable
 from lkm.loader.taint import Taint
 
 # Linkers make it themselves, and no kernel exports it.
@@ -187,6 +187,9 @@ def _compare_crc(
     module: ModuleFacts, kernel: KernelFacts, found: KernelSymbol, number: int
 ) -> Iterator[Finding]:
     if not kernel.modversions or found.crc is None:
+        return
+    if module.versions is None and not kernel.options.module_force_load:
+        yield unforceable("crc", f"it has no CRC of {found.name} to compare", number)
         return
     if module.versions is None:
         text = f"{module.name}: {found.name}: kernel tainted."

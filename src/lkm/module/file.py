@@ -10,7 +10,9 @@ Source: kmod, libkmod-file.c; RFC 1952; RFC 8878; the xz file format 1.1.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
 
 from lkm._value import Value
@@ -87,9 +89,14 @@ class FileSlices:
         self._fd = -1
         try:
             self._fd = os.open(path, _OPEN_FLAGS)
-            self._size = os.fstat(self._fd).st_size
+            status = os.fstat(self._fd)
         except OSError as error:
             raise FileError.from_os("read", path, error) from error
+        if stat.S_ISDIR(status.st_mode):
+            raise FileError("read", path, errno.EISDIR)
+        if not stat.S_ISREG(status.st_mode):
+            raise FormatError("module", "not a regular file", path=path)
+        self._size: Final = status.st_size
 
     def __len__(self) -> int:
         return self._size
@@ -212,11 +219,11 @@ def _codec(
     # Imported here: most files are plain, or wrapped in one way only.
     try:
         if compression == "gzip":
-            import zlib  # noqa: PLC0415
+            import zlib
 
             return (lambda: zlib.decompressobj(31)), (zlib.error,)
         if compression == "xz":
-            import lzma  # noqa: PLC0415
+            import lzma
 
             return (lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY)), (lzma.LZMAError,)
         return _zstd()
@@ -227,7 +234,7 @@ def _codec(
 
 def _zstd() -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415
+        from compression import zstd
     else:
-        from backports import zstd  # noqa: PLC0415
+        from backports import zstd
     return zstd.ZstdDecompressor, (zstd.ZstdError,)

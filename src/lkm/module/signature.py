@@ -37,6 +37,7 @@ _ALGORITHM_COUNT = 2
 _HASHES = ("md4", "md5", "sha1", "rmd160", "sha256", "sha384", "sha512", "sha224", "sm3")
 _ID_TYPES: tuple[IdType, ...] = ("PGP", "X509", "PKCS#7")
 
+_WHAT = "PKCS#7"
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _COMMON_NAME = "2.5.4.3"
 # The long names that OpenSSL prints.
@@ -103,7 +104,7 @@ def read_signature(data: Sliceable) -> Signature | None:
 def _from_pkcs7(message: bytes) -> Signature:
     try:
         return _first_signer(message)
-    except (FormatError, IndexError):  # IndexError: an element that must be there is not
+    except FormatError:
         return Signature("PKCS#7", "", b"", "unknown", b"")
 
 
@@ -112,43 +113,51 @@ def _first_signer(message: bytes) -> Signature:
     # [0] certificates, [1] crls, signerInfos. SignerInfo: version, issuerAndSerialNumber,
     # digestAlgorithm, [0] attributes, digestEncryptionAlgorithm, encryptedDigest, [1] attributes.
     outer, _end = der.parse_element(message)
-    kind, content = der.parse_elements(_in(outer, der.SEQUENCE))[:2]
+    kind, content = _parts(outer, der.SEQUENCE, 2)[:2]
     if der.object_identifier(kind) != _SIGNED_DATA:
-        raise FormatError("PKCS#7", "no signed data")
-    (signed,) = der.parse_elements(_in(content, der.CONTEXT_0))
-    parts = der.parse_elements(_in(signed, der.SEQUENCE))
-    signers = [part for part in parts[3:] if part.tag == der.SET]
-    signer, _end = der.parse_element(_in(signers[-1], der.SET))
-    fields = der.parse_elements(_in(signer, der.SEQUENCE))
-    issuer, serial = der.parse_elements(_in(fields[1], der.SEQUENCE))[:2]
-    digest = der.parse_elements(_in(fields[2], der.SEQUENCE))[0]
-    rest = [field for field in fields[3:] if field.tag != der.CONTEXT_0]
-    oid = der.object_identifier(digest)
+        raise FormatError(_WHAT, "no signed data")
+    signed = _parts(content, der.CONTEXT_0, 1)[0]
+    signers = _parts(signed, der.SEQUENCE, 4, passed_over=(der.CONTEXT_0, der.CONTEXT_1))[3]
+    signer = _parts(signers, der.SET, 1)[0]
+    _version, identity, digest, _encryption, encrypted = _parts(
+        signer, der.SEQUENCE, 5, passed_over=(der.CONTEXT_0,)
+    )[:5]
+    issuer, serial = _parts(identity, der.SEQUENCE, 2)[:2]
+    algorithm = der.object_identifier(_parts(digest, der.SEQUENCE, 1)[0])
+    if encrypted.tag != der.OCTET_STRING:
+        raise FormatError(_WHAT, "no encrypted digest")
     return Signature(
         "PKCS#7",
-        _common_name(issuer),
+        common_name(issuer),
         der.integer_magnitude(serial),
-        _DIGESTS.get(oid, oid),
-        _in(rest[1], der.OCTET_STRING),
+        _DIGESTS.get(algorithm, algorithm),
+        encrypted.contents,
     )
 
 
-def _common_name(name: der.Element) -> str:
+def common_name(name: der.Element) -> str:
+    """Return the common name of an X.501 name, or else what stands last in it.
+
+    As modinfo shows it: as far as its first NUL. Raises ``FormatError`` for what is no name.
+    """
     value = b""
-    for part in der.parse_elements(_in(name, der.SEQUENCE)):
-        for attribute in der.parse_elements(_in(part, der.SET)):
-            kind, text = der.parse_elements(_in(attribute, der.SEQUENCE))[:2]
-            value = text.contents
+    for part in _parts(name, der.SEQUENCE):
+        for attribute in _parts(part, der.SET):
+            kind, text = _parts(attribute, der.SEQUENCE, 2)[:2]
+            value = text.contents.partition(b"\0")[0]
             if der.object_identifier(kind) == _COMMON_NAME:
-                return _until_nul(value)
-    return _until_nul(value)
+                return _text.decode(value)
+    return _text.decode(value)
 
 
-def _until_nul(value: bytes) -> str:
-    return _text.decode(value.partition(b"\0")[0])
-
-
-def _in(element: der.Element, tag: int) -> bytes:
+def _parts(
+    element: der.Element, tag: int, least: int = 0, passed_over: tuple[int, ...] = ()
+) -> tuple[der.Element, ...]:
+    """Return the parts of *element*, which must have that *tag* and so many parts at *least*."""
     if element.tag != tag:
-        raise FormatError("PKCS#7", f"tag {element.tag:#x} where {tag:#x} belongs")
-    return element.contents
+        raise FormatError(_WHAT, f"tag {element.tag:#x} where {tag:#x} belongs")
+    parts = der.parse_elements(element.contents)
+    kept = tuple([part for part in parts if part.tag not in passed_over])
+    if len(kept) < least:
+        raise FormatError(_WHAT, f"{len(kept)} parts where {least} belong")
+    return kept

@@ -33,11 +33,10 @@ from lkm.elf.constants import (
     SHN_ABS,
     SHN_UNDEF,
     SHT_REL,
-    SHT_RELA,
     STB_WEAK,
     STT_SPARC_REGISTER,
 )
-from lkm.elf.relocations import read_relocations, relocations_of
+from lkm.elf.relocations import read_relocations, relocation_sections
 from lkm.elf.strings import StringTable
 from lkm.elf.symbols import read_symbols
 from lkm.errors import FormatError
@@ -116,7 +115,7 @@ def exports(elf: ElfFile) -> tuple[Export, ...]:
 
     Raises ``FormatError`` for tables that point outside the file.
     """
-    tables = [section for section in elf.sections if section.name in EXPORT_SECTIONS]
+    tables = _export_tables(elf)
     if not tables:
         return ()
     symbols = read_symbols(elf)
@@ -201,10 +200,12 @@ def crc_words(elf: ElfFile, places: Sequence[tuple[int, int]]) -> list[int]:
     """Return what ``__crc_`` symbols say, of which *places* gives section index and value.
 
     That is the value of an absolute or undefined one, else the word that it points at. Raises
-    ``FormatError`` for one that points outside the file.
+    ``FormatError`` for one that points outside the file, and for sections that lie over each
+    other so that together they are larger than the file.
     """
     word = struct.Struct(elf.order + "I")
     tables: dict[int, bytes] = {}
+    left = len(elf.data)
     found: list[int] = []
     for index, value in places:
         if index in {SHN_ABS, SHN_UNDEF}:
@@ -213,6 +214,9 @@ def crc_words(elf: ElfFile, places: Sequence[tuple[int, int]]) -> list[int]:
         if index not in tables:
             section = elf.section_at(index)
             tables[index] = b"" if section is None else elf.contents(section)
+            left -= len(tables[index])
+            if left < 0:
+                raise FormatError(elf.what, "CRCs in sections larger than the file")
         if value + word.size > len(tables[index]):
             raise FormatError(elf.what, f"a CRC at {value} of section {index}, outside it")
         found.append(word.unpack_from(tables[index], value)[0])
@@ -230,13 +234,18 @@ def struct_name(elf: ElfFile) -> str:
     return _text.decode(data[3 * word : 2 * word + _NAME_SIZE].partition(b"\0")[0])
 
 
+def _export_tables(elf: ElfFile) -> list[Section]:
+    """Return the first section of each name in EXPORT_SECTIONS, in file order."""
+    found = [section for name in EXPORT_SECTIONS if (section := elf.section(name))]
+    return sorted(found, key=lambda section: section.index)
+
+
 def _export_strings(elf: ElfFile) -> dict[int, StringTable]:
-    """Return the tables of the exports' names by section index; a hand-made file may have two."""
-    return {
-        section.index: StringTable(elf.contents(section), elf.what)
-        for section in elf.sections
-        if section.name == _STRINGS
-    }
+    """Return the table of the exports' names by its section index; nothing if there is none."""
+    section = elf.section(_STRINGS)
+    if section is None:
+        return {}
+    return {section.index: StringTable(elf.contents(section), elf.what)}
 
 
 def _entries(
@@ -266,14 +275,13 @@ def _targets(
     """Yield symbol and addend of everything that *section* points at, by place."""
     addends = elf.contents(section)
     found: list[tuple[int, int, int]] = []
-    for table in elf.sections:
-        if table.info == section.index and table.type in {SHT_REL, SHT_RELA}:
-            for each in read_relocations(elf, table):
-                addend = each.addend
-                if table.type == SHT_REL:  # only 32-bit machines have it: the place is 4 bytes
-                    word = addends[each.offset : each.offset + 4]
-                    addend = int.from_bytes(word, _BYTE_ORDERS[elf.order], signed=True)
-                found.append((each.offset, each.symbol_index, addend))
+    for table in relocation_sections(elf, section):
+        for each in read_relocations(elf, table):
+            addend = each.addend
+            if table.type == SHT_REL:  # only 32-bit machines have it: the place is 4 bytes
+                word = addends[each.offset : each.offset + 4]
+                addend = int.from_bytes(word, _BYTE_ORDERS[elf.order], signed=True)
+            found.append((each.offset, each.symbol_index, addend))
     found.sort()
     for _offset, index, addend in found:
         if index >= len(symbols):
@@ -308,7 +316,7 @@ def _flags(elf: ElfFile, section: Section) -> bytes:
 def _numbered_crcs(elf: ElfFile, section: Section, count: int) -> tuple[int, ...]:
     """Return the CRCs beside the export table *section*, if there is just one for each entry."""
     table = elf.section(section.name.replace("__ksymtab", "__kcrctab"))
-    if table is None or table.size != 4 * count or relocations_of(elf, table):
+    if table is None or table.size != 4 * count or relocation_sections(elf, table):
         return ()
     numbers: tuple[int, ...] = struct.unpack(f"{elf.order}{count}I", elf.contents(table))
     return numbers

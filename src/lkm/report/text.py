@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lkm.tree.builtin import Builtin
 
 _PARAMETER_KEYS = ("parm", "parmtype")
+SIGNATURE_KEYS = ("build-id", "sig_id", "signer", "sig_key", "sig_hashalgo", "signature")
 _HEX_BYTES_IN_A_LINE = 20
 # What lsmod prints where the kernel counts no users: -ENOENT, for the missing file.
 _NO_COUNT = -2
@@ -33,7 +34,7 @@ def modinfo_text(module: Module, filename: str, *, end: str = "\n") -> str:
 
     *end* is a newline, or NUL for ``-0``, where entries become ``key=value``.
     """
-    lines = [_padded("filename", filename)]
+    lines = [filename_line(filename)]
     lines += _entry_lines(all_entries(module), end)
     lines += [_padded("parm", text) for text in parameter_texts(module.parameters)]
     return end.join(lines) + end
@@ -45,6 +46,11 @@ def builtin_text(builtin: Builtin, parameters: Sequence[Parameter], *, end: str 
     lines += _entry_lines(builtin.modinfo, end)
     lines += [_padded("parm", text) for text in parameter_texts(parameters)]
     return end.join(lines) + end
+
+
+def filename_line(path: str) -> str:
+    """Return modinfo's first line of a module file."""
+    return _padded("filename", path)
 
 
 def all_entries(module: Module) -> list[tuple[str, str]]:

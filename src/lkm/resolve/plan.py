@@ -224,6 +224,31 @@ class Plan(Value):
         self.steps: Final = steps
 
 
+class Objection(Value):
+    """Why a plan is not to be carried out: *module*, one asked for, is *reason*."""
+
+    __slots__ = ("module", "reason")
+
+    def __init__(
+        self, module: ModuleName, reason: Literal["loaded", "builtin", "not loaded"]
+    ) -> None:
+        self.module: Final = module
+        self.reason: Final = reason
+
+
+def objection(plan: Plan, *, first_time: bool) -> Objection | None:
+    """Return what keeps *plan* from being carried out at all, None if nothing does.
+
+    A built-in cannot be unloaded; with *first_time* there must be something left to do.
+    """
+    for step in plan.steps:
+        if not isinstance(step, Skip) or step.because:
+            continue
+        if first_time or (plan.operation == "unload" and step.reason == "builtin"):
+            return Objection(step.module, step.reason)
+    return None
+
+
 def expanded(command: str, params: str) -> str:
     """Return *command* with *params* in place of each ``$CMDLINE_OPTS``."""
     return command.replace("$CMDLINE_OPTS", params)

@@ -13,7 +13,6 @@ from lkm._value import Value
 from lkm.errors import BadNameError, FileError, FormatError, LkmError, NoTreeError
 from lkm.names import ModuleName, alias_name, module_name_of_path
 from lkm.tree import _files
-from lkm.tree.search import SearchRules
 from lkm.tree.trie import TrieIndex
 
 TYPE_CHECKING = False
@@ -22,16 +21,22 @@ if TYPE_CHECKING:
     from typing import Final
 
     from lkm.tree.builtin import Builtin
+    from lkm.tree.search import SearchRules
 
 DEP, ALIAS, SYMBOLS = "modules.dep", "modules.alias", "modules.symbols"
 BUILTIN, BUILTIN_ALIAS = "modules.builtin", "modules.builtin.alias"
 _CONFIG_FILES = ("modules.softdep", "modules.weakdep")
 
+_NO_TREE_REMEDY = "name a root or a release that has one; lsmod and rmmod need none"
+_CYCLE_MEANS = "by depmod's rules neither these nor what needs them can be loaded"
+
 
 class Entry(Value):
     """One module of a tree. *path* and *depends* are paths as in modules.dep.
 
-    *depends* is the closure in the order of modules.dep: the last is to be loaded first.
+    *depends* is the closure in the order of modules.dep: the last is to be loaded first. Of a
+    module of a dependency cycle, which only a scan can meet, it holds all the others, in an order
+    that does not load.
     """
 
     __slots__ = ("depends", "name", "path")
@@ -45,7 +50,8 @@ class Entry(Value):
 class Catalog:
     """One modules directory. *source* says what answers: ``indexes``, ``text`` or ``scan``.
 
-    *notice* is empty, or one sentence that says why the indexes do not answer.
+    *notice* is empty, or one line that says why the indexes do not answer, and which modules
+    need each other, where a scan met some.
     """
 
     def __init__(
@@ -82,31 +88,36 @@ class Catalog:
         if not reason:
             return cls(directory, "indexes", "", indexes, {})
         if not os.path.isdir(directory):
-            raise NoTreeError(directory, "no such modules directory")
+            raise NoTreeError(directory, "no such modules directory", _NO_TREE_REMEDY)
         missing = [name for name in (DEP, ALIAS, SYMBOLS) if name not in indexes]
         if all(os.path.isfile(f"{directory}/{name}") for name in missing):
             notice = f"{directory}: {reason}; reading the text files instead (depmod mends this)"
             return cls(directory, "text", notice, indexes, {})
-        notice = f"{directory}: {reason}; scanning the module files instead (depmod mends this)"
-        return cls._scan(directory, notice, rules)
+        return cls._scan(directory, f"{reason}; scanning the module files instead", rules)
 
     @classmethod
     def from_scan(cls, directory: str, *, rules: SearchRules | None = None) -> Catalog:
         """Return the tree at *directory* as its module files are now, whatever its indexes say.
 
-        Raises ``NoTreeError``, ``FileError`` and ``CycleError``.
+        Raises ``NoTreeError`` and ``FileError``.
         """
         directory = _absolute(directory)
         if not os.path.isdir(directory):
-            raise NoTreeError(directory, "no such modules directory")
+            raise NoTreeError(directory, "no such modules directory", _NO_TREE_REMEDY)
         return cls._scan(directory, "", rules)
 
     @classmethod
-    def _scan(cls, directory: str, notice: str, rules: SearchRules | None) -> Catalog:
+    def _scan(cls, directory: str, reason: str, rules: SearchRules | None) -> Catalog:
         # Here, since only a tree without indexes needs what reads module files.
-        from lkm.tree.depmod import build_indexes  # noqa: PLC0415
+        from lkm.tree.depmod import build_indexes
 
-        files = build_indexes(directory, rules=rules or SearchRules()).files
+        built = build_indexes(directory, rules=rules, allow_cycles=True)
+        if built.cycle is not None:
+            parts = [part for part in (reason, built.cycle.problem, _CYCLE_MEANS) if part]
+            notice = f"{directory}: {'; '.join(parts)}"
+        else:
+            notice = f"{directory}: {reason} (depmod mends this)" if reason else ""
+        files = built.files
         names = (DEP, ALIAS, SYMBOLS, BUILTIN_ALIAS, BUILTIN)
         indexes = {name: TrieIndex.from_bytes(files[f"{name}.bin"]) for name in names}
         return cls(directory, "scan", notice, indexes, files)
@@ -117,8 +128,11 @@ class Catalog:
         return os.path.basename(self.directory.rstrip("/"))
 
     def entry(self, name: str) -> Entry | None:
-        """Return the module *name* (underscores), None where the tree has none of that name."""
-        lines = self._index(DEP).find(name)
+        """Return the module *name*, None where the tree has none of that name.
+
+        Dashes count as underscores.
+        """
+        lines = self._index(DEP).find(name.replace("-", "_"))
         return _entry(lines[0]) if lines else None
 
     def entries(self) -> tuple[Entry, ...]:
@@ -157,8 +171,8 @@ class Catalog:
         return _names(self._index(SYMBOLS).match(word))
 
     def is_builtin(self, name: str) -> bool:
-        """Tell whether the module *name* (underscores) is built into the kernel."""
-        return bool(self._index(BUILTIN).find(name))
+        """Tell whether the module *name* is built into the kernel; dashes count as underscores."""
+        return bool(self._index(BUILTIN).find(name.replace("-", "_")))
 
     def builtin_aliases(self, word: str) -> tuple[ModuleName, ...]:
         """Return the built-in modules with an alias that matches *word*, normalised."""
@@ -166,7 +180,7 @@ class Catalog:
 
     def builtins(self) -> tuple[Builtin, ...]:
         """Return the built-in modules with their modinfo. Raises ``FileError``."""
-        from lkm.tree.builtin import read_builtins  # noqa: PLC0415  # few commands ask
+        from lkm.tree.builtin import read_builtins  # few commands ask
 
         return read_builtins(self.directory)
 
@@ -208,8 +222,8 @@ class Catalog:
 
     def _from_text(self, name: str) -> TrieIndex:
         # Here, since a tree with sound indexes needs none of this.
-        from lkm.tree import builtin, tables  # noqa: PLC0415
-        from lkm.tree.trie_writer import build_index  # noqa: PLC0415
+        from lkm.tree import builtin, tables
+        from lkm.tree.trie_writer import build_index
 
         source = f"{name}.modinfo".replace(".alias", "") if name == BUILTIN_ALIAS else name
         path = f"{self.directory}/{source}"

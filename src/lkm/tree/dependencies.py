@@ -59,18 +59,26 @@ def number(graph: Graph) -> tuple[list[int], list[int]]:
     return numbers, [module for module, count in enumerate(users) if count]
 
 
-def closures(graph: Graph, numbers: Sequence[int]) -> list[list[int]]:
+def closures(graph: Graph, numbers: Sequence[int], stuck: Sequence[int] = ()) -> list[list[int]]:
     """Return all that each module needs, directly or not, by *numbers*: the last is loaded first.
 
-    The graph must be free of cycles.
+    A module of a cycle needs all the others of it. They stand in an order that is right for what
+    is outside the cycle; none is right inside.
     """
     every: list[frozenset[int]] = [frozenset()] * len(graph)
+    order = list(numbers)
+    components = _all_components(graph, stuck)
+    reached = _reached(graph, components)
+    for place, (module, component) in enumerate(components.items(), len(graph)):
+        order[module] = place
+        every[module] = reached[component] - {module}
+    numbered = [module for module, given in enumerate(numbers) if given >= 0]
     # What a module needs has a higher number than it, so its closure is there already.
-    for module in sorted(range(len(graph)), key=numbers.__getitem__, reverse=True):
+    for module in sorted(numbered, key=numbers.__getitem__, reverse=True):
         needed = graph[module]
         if needed:
             every[module] = frozenset(needed).union(*[every[other] for other in needed])
-    by_number = numbers.__getitem__
+    by_number = order.__getitem__
     return [sorted(needed, key=by_number) if needed else [] for needed in every]
 
 
@@ -163,10 +171,38 @@ def _chains_from(
         stack += [(needed, depth + 1) for needed in graph[module]]
 
 
-def _components(graph: Graph, modules: Sequence[int]) -> dict[int, int]:
-    """Return the component of each module that is on a cycle (Kosaraju's algorithm).
+def _reached(graph: Graph, components: Mapping[int, int]) -> dict[int, frozenset[int]]:
+    """Return all that each component needs, directly or not: its modules all need the same."""
+    found: dict[int, frozenset[int]] = {}
+    for component in dict.fromkeys(components.values()):
+        reached: set[int] = set()
+        todo = [component]
+        while todo:
+            new = set(graph[todo.pop()]) - reached
+            reached |= new
+            todo += new
+        found[component] = frozenset(reached)
+    return found
 
-    *modules* hold whatever they need. A component is named by one of its modules.
+
+def _components(graph: Graph, modules: Sequence[int]) -> dict[int, int]:
+    """Return the component of each of *modules* that is on a cycle."""
+    components = _all_components(graph, modules)
+    sizes: dict[int, int] = {}
+    for first in components.values():
+        sizes[first] = sizes.get(first, 0) + 1
+    return {
+        module: first
+        for module, first in components.items()
+        if sizes[first] > 1 or module in graph[module]
+    }
+
+
+def _all_components(graph: Graph, modules: Sequence[int]) -> dict[int, int]:
+    """Return the component of each module, users before what they need (Kosaraju's algorithm).
+
+    *modules* hold whatever they need. A component is named by one of its modules; its modules need
+    each other and stand together.
     """
     users: dict[int, list[int]] = {module: [] for module in modules}
     for module in modules:
@@ -182,14 +218,7 @@ def _components(graph: Graph, modules: Sequence[int]) -> dict[int, int]:
             others = [user for user in users[todo.pop()] if user not in components]
             components.update(dict.fromkeys(others, first))
             todo += others
-    sizes: dict[int, int] = {}
-    for first in components.values():
-        sizes[first] = sizes.get(first, 0) + 1
-    return {
-        module: first
-        for module, first in components.items()
-        if sizes[first] > 1 or module in graph[module]
-    }
+    return components
 
 
 def _finished(graph: Graph, modules: Sequence[int]) -> list[int]:

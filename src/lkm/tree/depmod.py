@@ -37,23 +37,35 @@ __all__ = ["Indexes", "build_indexes", "text_of", "write_indexes"]
 
 
 class Indexes(Value):
-    """The index files of a tree: *files* by name, in depmod's writing order; *problems* met."""
+    """The index files of a tree: *files* by name, in depmod's writing order; *problems* met.
 
-    __slots__ = ("files", "problems")
+    *cycle* says which modules need each other, where some do: depmod writes no such indexes.
+    """
 
-    def __init__(self, files: Mapping[str, bytes], problems: tuple[Problem, ...]) -> None:
+    __slots__ = ("cycle", "files", "problems")
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes],
+        problems: tuple[Problem, ...],
+        cycle: CycleError | None = None,
+    ) -> None:
         self.files: Final = files
         self.problems: Final = problems
+        self.cycle: Final = cycle
 
 
-def build_indexes(directory: str, *, rules: SearchRules | None = None) -> Indexes:
+def build_indexes(
+    directory: str, *, rules: SearchRules | None = None, allow_cycles: bool = False
+) -> Indexes:
     """Read all module files of the tree at *directory* and return its index files.
 
-    Raises ``CycleError`` where modules need each other, ``NoTreeError`` for a missing directory,
-    ``FileError``. What is wrong with one file is a problem, and the work goes on.
+    Raises ``CycleError`` where modules need each other, unless *allow_cycles*, ``NoTreeError`` for
+    a missing directory, ``FileError``. What is wrong with one file is a problem, and the work
+    goes on.
     """
     if not os.path.isdir(directory):
-        raise NoTreeError(directory, "no such modules directory")
+        raise NoTreeError(directory, "no such modules directory", "name a root that has it")
     problems: list[Problem] = []
     paths = _ordered_paths(directory, rules or SearchRules(), problems)
     scanned = scan_tree(paths)
@@ -61,14 +73,16 @@ def build_indexes(directory: str, *, rules: SearchRules | None = None) -> Indexe
     modules = scanned.modules
     owners = {symbol: rank for rank, module in enumerate(modules) for symbol in module.exports}
     files: dict[str, bytes] = {}
-    _make_dep(files, directory, modules, owners, problems)
+    cycle = _make_dep(files, directory, modules, owners, problems)
+    if cycle is not None and not allow_cycles:
+        raise cycle
     _make_alias(files, modules, problems)
     files["modules.softdep"] = tables.softdep_text(_values(modules, "softdep"))
     files["modules.weakdep"] = tables.weakdep_text(_values(modules, "weakdep"))
     _make_symbols(files, modules, owners, problems)
     _make_builtin(files, directory, problems)
     files["modules.devname"] = tables.devname_text(_device_nodes(modules, problems))
-    return Indexes(files, tuple(problems))
+    return Indexes(files, tuple(problems), cycle)
 
 
 def text_of(indexes: Indexes) -> bytes:
@@ -96,22 +110,23 @@ def _make_dep(
     modules: Sequence[ScannedModule],
     owners: Mapping[str, int],
     problems: list[Problem],
-) -> None:
+) -> CycleError | None:
     graph = direct_dependencies([module.needs for module in modules], owners)
     numbers, stuck = number(graph)
-    if stuck:
-        found = cycles(graph, stuck)
-        raise CycleError(tuple([tuple([modules[rank].name for rank in one]) for one in found]))
     prefix = directory + "/"
     paths = [module.path.removeprefix(prefix) for module in modules]
     path_of = paths.__getitem__
     lines = [
         " ".join((path + ":", *map(path_of, needed)))
-        for path, needed in zip(paths, closures(graph, numbers), strict=True)
+        for path, needed in zip(paths, closures(graph, numbers, stuck), strict=True)
     ]
     entries = [(module.name, lines[rank], rank) for rank, module in enumerate(modules)]
     files["modules.dep"] = tables.dep_text(lines)
     files["modules.dep.bin"] = _index(entries, "modules.dep.bin", problems)
+    if not stuck:
+        return None
+    chains = [tuple([modules[rank].name for rank in chain]) for chain in cycles(graph, stuck)]
+    return CycleError(tuple(chains), directory)
 
 
 def _make_alias(

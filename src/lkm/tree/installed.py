@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from lkm._value import Value
-from lkm.errors import FileError, NoTreeError
+from lkm.errors import FileError, FormatError, NoTreeError
 from lkm.names import is_module_file
+from lkm.tree.trie_nodes import HEADER, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,15 +16,32 @@ if TYPE_CHECKING:
 # Debian and others have /lib as a link to /usr/lib, or have the one or the other.
 MODULE_FOLDERS = ("lib/modules", "usr/lib/modules")
 
+# What unpacks an archive without its times (pip, for one) makes all files within moments, in an
+# order of its own. A list for people is not to call that stale; depmod -A is strict.
+_UNPACKED_AT_ONCE_NS = 2_000_000_000
+
 # The kernel's own build, left in a tree as links, and never a part of it.
 NOT_MODULES = frozenset({"build", "source"})
+
+# Each binary index, and the file of the kernel's build that it is made from, where it is one.
+_INDEXES = {
+    "modules.dep.bin": "",
+    "modules.alias.bin": "",
+    "modules.symbols.bin": "",
+    "modules.builtin.bin": "modules.builtin",
+    "modules.builtin.alias.bin": "modules.builtin.modinfo",
+}
+_IMAGES = ("vmlinuz-", "vmlinux-")
+# How the copies and signatures end that installing a kernel leaves beside its image.
+_NOT_IMAGES = (".old", ".bak", ".sig", ".signed", ".hmac", ".dpkg-tmp", ".dpkg-new")
 
 
 class InstalledKernel(Value):
     """One kernel's modules directory and what lies beside it.
 
-    *indexes* is ``up to date``, ``stale`` or ``missing``; *image* and *config* are paths, empty
-    where there is none.
+    *directory*, *image* and *config* are paths, empty where there is none; one of the first two
+    is there. *indexes* is what ``index_state`` says, empty without a directory. *module_count* is
+    None where a part of the directory cannot be read.
     """
 
     __slots__ = ("config", "directory", "image", "indexes", "module_count", "release")
@@ -33,7 +51,7 @@ class InstalledKernel(Value):
         *,
         release: str,
         directory: str,
-        module_count: int,
+        module_count: int | None,
         indexes: str,
         image: str,
         config: str,
@@ -67,14 +85,21 @@ def releases(root: str) -> tuple[str, ...]:
 
 
 def installed_kernels(root: str) -> tuple[InstalledKernel, ...]:
-    """Return every kernel that has a modules directory under *root*, oldest first.
+    """Return every kernel that has a modules directory or an image under *root*, oldest first.
 
-    Raises ``FileError`` for a directory that cannot be read.
+    Raises ``FileError`` where it cannot be read which ones have a directory. A single tree that
+    cannot be read is among them, with what is known of it.
     """
-    found = _directories(root)
+    found = {**dict.fromkeys(_with_image(root), ""), **_directories(root)}
     return tuple(
         [_installed(root, release, found[release]) for release in sorted(found, key=release_order)]
     )
+
+
+def looks_like_a_release(text: str) -> bool:
+    """Tell whether *text* begins as a kernel's release does: a number, a dot, a number."""
+    major, dot, rest = text.partition(".")
+    return bool(dot) and major.isdecimal() and rest[:1].isdecimal()
 
 
 def release_order(release: str) -> list[tuple[int, int, str]]:
@@ -94,9 +119,12 @@ def release_order(release: str) -> list[tuple[int, int, str]]:
 
 
 def index_state(directory: str) -> str:
-    """Return ``up to date``, ``stale`` or ``missing``, for the indexes of the tree at *directory*.
+    """Return the state of the indexes of the tree at *directory*.
 
-    They are stale where a module file, or a folder that holds some, is newer than they are.
+    ``missing``: one of them is not there. ``unusable``: one is something else, of another version,
+    or cut off in its header. ``stale``: a module file, or a folder that holds some, is newer than
+    they are. ``unreadable``: one of them, or a part of the tree, cannot be read. Otherwise
+    ``up to date``.
     """
     return _indexes(directory, _modules(directory)[1])
 
@@ -104,14 +132,16 @@ def index_state(directory: str) -> str:
 def kernel_image(root: str, release: str, directory: str) -> str:
     """Return the path of the kernel image of *release*, empty where there is none."""
     boot = f"{_base(root)}/boot"
-    return _first_file(
-        f"{boot}/vmlinuz-{release}", f"{boot}/vmlinux-{release}", f"{directory}/vmlinuz"
+    return _first_file(*[f"{boot}/{name}{release}" for name in _IMAGES]) or (
+        _first_file(f"{directory}/vmlinuz") if directory else ""
     )
 
 
 def kernel_config(root: str, release: str, directory: str) -> str:
     """Return the path of the configuration of *release*, empty where there is none."""
-    return _first_file(f"{_base(root)}/boot/config-{release}", f"{directory}/config")
+    return _first_file(f"{_base(root)}/boot/config-{release}") or (
+        _first_file(f"{directory}/config") if directory else ""
+    )
 
 
 def _base(root: str) -> str:
@@ -131,26 +161,60 @@ def _directories(root: str) -> dict[str, str]:
         except OSError as problem:
             raise FileError.from_os("read", parent, problem) from problem
         for name in names:
-            found.setdefault(name, f"{parent}/{name}")
+            if name not in found and _is_kernels(name, f"{parent}/{name}"):
+                found[name] = f"{parent}/{name}"
     return found
 
 
+def _is_kernels(name: str, directory: str) -> bool:
+    """Tell whether a folder of lib/modules belongs to a kernel: other things are put there too."""
+    if looks_like_a_release(name):
+        return True
+    try:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return False
+    if "kernel" in names or any(inside.startswith("modules.") for inside in names):
+        return True
+    return bool(_modules(directory)[0])
+
+
+def _with_image(root: str) -> list[str]:
+    """Return the releases that have an image in the root's boot folder."""
+    boot = f"{_base(root)}/boot"
+    try:
+        names = os.listdir(boot)
+    except OSError:
+        return []  # missing, or not for everybody to read: what has a tree is known without it
+    return [
+        name.removeprefix(start)
+        for name in names
+        for start in _IMAGES
+        if name.startswith(start)
+        and looks_like_a_release(name.removeprefix(start))
+        and not name.endswith(_NOT_IMAGES)
+        and os.path.isfile(f"{boot}/{name}")
+    ]
+
+
 def _installed(root: str, release: str, directory: str) -> InstalledKernel:
-    count, newest = _modules(directory)
+    count, newest = _modules(directory) if directory else (0, 0)
     return InstalledKernel(
         release=release,
         directory=directory,
         module_count=count,
-        indexes=_indexes(directory, newest),
+        indexes=_indexes(directory, newest, margin_ns=_UNPACKED_AT_ONCE_NS) if directory else "",
         image=kernel_image(root, release, directory),
         config=kernel_config(root, release, directory),
     )
 
 
-def _modules(directory: str) -> tuple[int, int]:
+def _modules(directory: str) -> tuple[int, int] | tuple[None, None]:
     """Return the number of module files, and when the newest of them or of their folders changed.
 
-    The directory itself does not count: writing the indexes changes it.
+    The directory itself does not count: writing the indexes changes it. Where a folder cannot be
+    read neither is known.
     """
     count, newest = 0, 0
     todo = [directory]
@@ -159,8 +223,8 @@ def _modules(directory: str) -> tuple[int, int]:
         try:
             with os.scandir(folder) as scanned:
                 entries = list(scanned)
-        except OSError as problem:
-            raise FileError.from_os("read", folder, problem) from problem
+        except OSError:
+            return None, None
         for entry in entries:
             if entry.name in NOT_MODULES:
                 continue
@@ -178,13 +242,34 @@ def _modules(directory: str) -> tuple[int, int]:
     return count, newest
 
 
-def _indexes(directory: str, newest: int) -> str:
+def _indexes(directory: str, newest: int | None, *, margin_ns: int = 0) -> str:
     try:
         text = os.stat(f"{directory}/modules.dep").st_mtime_ns
         binary = os.stat(f"{directory}/modules.dep.bin").st_mtime_ns
-    except OSError:
+        for name, source in _INDEXES.items():
+            _check_header(f"{directory}/{name}", f"{directory}/{source}" if source else "")
+    except (FileNotFoundError, NotADirectoryError):
         return "missing"
-    return "stale" if newest > min(text, binary) else "up to date"
+    except PermissionError:
+        return "unreadable"
+    except (OSError, FormatError):
+        return "unusable"
+    if newest is None:
+        return "unreadable"
+    return "stale" if newest > min(text, binary) + margin_ns else "up to date"
+
+
+def _check_header(path: str, source: str) -> None:
+    """Raise ``OSError`` or ``FormatError`` unless the file at *path* begins as an index does."""
+    # O_NONBLOCK, since to open a pipe would else be to wait for who writes into it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        header, size = os.read(descriptor, HEADER.size), os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
+    # kmod's depmod leaves an index empty that it has no source for.
+    if header or not source or os.path.exists(source):
+        root_of(header, size)
 
 
 def _first_file(*paths: str) -> str:

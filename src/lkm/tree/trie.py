@@ -19,7 +19,7 @@ from mmap import ACCESS_READ, mmap
 from lkm import _text
 from lkm.errors import FileError, FormatError
 from lkm.tree.fnmatch import fnmatch
-from lkm.tree.trie_nodes import CHILDREN, HEADER, MAGIC, OFFSET, VALUES, VERSION, WHAT, Nodes
+from lkm.tree.trie_nodes import CHILDREN, HEADER, OFFSET, VALUES, WHAT, Nodes, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,14 +42,10 @@ class TrieIndex:
         self._data: Final = data
         self._nodes: Final = Nodes(data)
         self.path: Final = path
-        if len(data) < HEADER.size:
-            raise self._broken(FormatError(WHAT, "cut off in the header", offset=len(data)))
-        magic, version, self._root = HEADER.unpack_from(data)
-        if magic != MAGIC:
-            raise self._broken(FormatError(WHAT, f"its magic is {magic:08x}", offset=0))
-        if version >> 16 != VERSION >> 16:
-            problem = f"version {version >> 16}.{version & 0xFFFF}, where 2.x is wanted"
-            raise self._broken(FormatError(WHAT, problem, offset=4))
+        try:
+            self._root = root_of(data[: HEADER.size], len(data))
+        except FormatError as problem:
+            raise self._broken(problem) from None
 
     @classmethod
     def from_bytes(cls, data: bytes, path: str = "") -> TrieIndex:

@@ -36,6 +36,25 @@ WHAT = "depmod index"
 _u32 = Struct(">I").unpack_from
 
 
+def root_of(header: bytes, size: int) -> int:
+    """Return the root's reference that *header* names, the first bytes of an index of *size* bytes.
+
+    Raises ``FormatError`` for what is no such index, or is cut off before its root.
+    """
+    if len(header) < HEADER.size:
+        raise FormatError(WHAT, "cut off in the header", offset=len(header))
+    magic, version, root = HEADER.unpack_from(header)
+    if magic != MAGIC:
+        raise FormatError(WHAT, f"its magic is {magic:08x}", offset=0)
+    if version >> 16 != VERSION >> 16:
+        problem = f"version {version >> 16}.{version & 0xFFFF}, where 2.x is wanted"
+        raise FormatError(WHAT, problem, offset=4)
+    # An empty index has a root without parts, at its end.
+    if root & ~OFFSET and root & OFFSET >= size:
+        raise FormatError(WHAT, "cut off before its root", offset=size)
+    return int(root)
+
+
 class Node:
     """One node: where its child table and its values begin, and its prefix."""
 

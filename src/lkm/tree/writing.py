@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 _TEMPORARY = ".lkm-new"
 _MODE = 0o644
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_REMEDY = "write elsewhere with -o DIR, or only print with -n"
 
 
 def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
@@ -27,7 +30,7 @@ def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
         os.makedirs(directory, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as problem:
-        raise FileError.from_os("write", directory, problem) from problem
+        raise _refused(directory, problem) from problem
     try:
         _locked(descriptor, directory)
         _write_all(files, directory, descriptor)
@@ -54,10 +57,15 @@ def _write_all(files: Mapping[str, bytes], directory: str, descriptor: int) -> N
             os.rename(path + _TEMPORARY, path)
         os.fsync(descriptor)
     except OSError as problem:
-        raise FileError.from_os("write", path, problem) from problem
+        raise _refused(path, problem) from problem
     finally:
         # Nothing is left of them unless something went wrong, be it only Ctrl-C.
         _remove(files, directory)
+
+
+def _refused(path: str, problem: OSError) -> FileError:
+    number = problem.errno or errno.EIO
+    return FileError("write", path, number, _REMEDY if number in _NOT_ALLOWED else "")
 
 
 def _write_synced(path: str, data: bytes) -> None:

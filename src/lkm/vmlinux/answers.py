@@ -6,6 +6,9 @@ A reader of this room returns the fact, or one of these, each with its reason; i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +34,7 @@ class LayoutNotKnown(CouldNotTell):
 
     def __str__(self) -> str:
         return f"layout not known: {self.why}"
+
+
+# What a reader returns: a fact, or why it is none.
+Answer: TypeAlias = T | NotThere | CouldNotTell

@@ -16,6 +16,7 @@ from lkm.errors import FormatError
 MAGIC = b"\x02\x21\x4c\x18"
 BLOCK_SIZE = 8 << 20
 
+_LARGEST_BLOCK = BLOCK_SIZE + BLOCK_SIZE // 255 + 16  # compressed: bytes that do not compress
 _WHAT = "lz4 file"
 
 
@@ -36,8 +37,10 @@ def unpack_legacy(data: bytes, limit: int) -> tuple[bytes, int]:
         if data[offset : offset + 4] == MAGIC:  # one frame after another
             offset += 4
             continue
-        if not size or offset + 4 + size > len(data):
-            raise FormatError(_WHAT, f"a block of {size} bytes, cut off", offset=offset)
+        if not 0 < size <= _LARGEST_BLOCK or offset + 4 + size > len(data):
+            raise FormatError(
+                _WHAT, f"a block of {size} bytes, {len(data) - offset - 4} left", offset=offset
+            )
         part = _block(data[offset + 4 : offset + 4 + size], offset + 4)
         total += len(part)
         if total > limit:
@@ -58,7 +61,8 @@ def _block(data: bytes, where: int) -> bytes:
         raise FormatError(_WHAT, problem, offset=where) from None
 
 
-def _sequences(data: bytes) -> bytearray:  # noqa: C901  # the hot loop: a call costs more than its work
+# One function, for it is the hot loop: a call would cost more than what it does.
+def _sequences(data: bytes) -> bytearray:  # noqa: C901, PLR0912
     # Millions of turns for one kernel: local names only, one slice a copy. IndexError means that
     # a read left the block; slices that would are seen by their length.
     out = bytearray()
@@ -92,6 +96,8 @@ def _sequences(data: bytes) -> bytearray:  # noqa: C901  # the hot loop: a call 
                 offset += 1
             count += more
             offset += 1
+            if count > BLOCK_SIZE:
+                break
         start = have - back
         if start < 0 or not back:
             raise ValueError("a match begins before the block")
@@ -101,7 +107,9 @@ def _sequences(data: bytes) -> bytearray:  # noqa: C901  # the hot loop: a call 
             out += (out[start:] * (count // back + 1))[:count]
         have += count
         if have > BLOCK_SIZE:
-            raise ValueError(f"a block grows past {BLOCK_SIZE} bytes")
-    if offset != end or have > BLOCK_SIZE:
+            break
+    if have > BLOCK_SIZE or count > BLOCK_SIZE:
+        raise ValueError(f"a block grows past {BLOCK_SIZE} bytes")
+    if offset != end:
         raise ValueError("a block is cut off inside its literals")
     return out

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lkm.report.documents.writing import error_facts
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lkm.errors import LkmError
     from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.protocol import Kernel
     from lkm.module.file import ModuleImage
@@ -51,10 +48,6 @@ def insert_document(kernel: Kernel, image: ModuleImage) -> Document:
     }
 
 
-def remove_document(removed: Sequence[str], failed: Sequence[LkmError]) -> Document:
-    """Return what rmmod has removed, and what it could not remove."""
-    return {
-        "schema": "lkm.rmmod/1",
-        "removed": list(removed),
-        "failed": [error_facts(error) for error in failed],
-    }
+def remove_document(removed: Sequence[str], kept: Sequence[str]) -> Document:
+    """Return the modules that rmmod has removed, and the words whose modules it has not."""
+    return {"schema": "lkm.rmmod/1", "removed": list(removed), "not_removed": list(kept)}

@@ -19,21 +19,26 @@ def modinfo_document(modules: Sequence[Mapping[str, object]]) -> Document:
     return {"schema": "lkm.modinfo/1", "modules": list(modules)}
 
 
-def module_facts(module: Module, path: str, *, field: str = "") -> dict[str, object]:
-    """Return one module file's facts; with *field* only that modinfo key."""
-    facts: dict[str, object] = {"name": module.name, "path": path, "builtin": False}
-    if field:
-        facts["fields"] = {field: list(module.values(field))}
-        return facts
+def field_facts(
+    name: str, path: str | None, field: str, values: Sequence[str]
+) -> dict[str, object]:
+    """Return what ``modinfo -F`` says of one module; *path* is None for a built-in."""
+    return {"name": name, "path": path, "builtin": path is None, "fields": {field: list(values)}}
+
+
+def module_facts(module: Module, path: str) -> dict[str, object]:
+    """Return one module file's facts."""
     signature = module.signature
-    facts |= {
+    return {
+        "name": module.name,
+        "path": path,
+        "builtin": False,
         "compression": module.compression or None,
         "fields": _grouped(module.modinfo),
         "parameters": [_parameter(parameter) for parameter in module.parameters],
         "build_id": None if module.build_id is None else module.build_id.hex(),
         "signature": None if signature is None else _signature(signature),
     }
-    return facts
 
 
 def builtin_facts(builtin: Builtin, parameters: Sequence[Parameter]) -> dict[str, object]:

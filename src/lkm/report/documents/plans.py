@@ -7,40 +7,40 @@ from typing import TYPE_CHECKING
 from lkm.report.documents.writing import error_facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lkm.config.directives import Directive, Source
     from lkm.config.settings import Settings
-    from lkm.errors import LkmError
     from lkm.kernel.apply import Outcome
     from lkm.report.documents.writing import Document
-    from lkm.resolve.plan import Plan, Step
+    from lkm.resolve.plan import Objection, Plan, Step
 
     Rows = Iterable[tuple[str, str, int]]
 
 
 def plans_document(
-    kernel: str, plans: Sequence[Plan], outcomes: Sequence[Outcome], failed: Sequence[LkmError]
+    kernel: str, attempts: Sequence[tuple[Plan, Objection | None, Outcome | None]]
 ) -> Document:
-    """Return modprobe's plans, one a word asked for, and what carrying each out came to.
+    """Return modprobe's plans, one a word that stands for something.
 
-    *outcomes* is empty where nothing was to be carried out (``-D``, ``-n``).
+    Each with what keeps it from being carried out (``objection``), and what carrying it out came
+    to (``outcome``, null where it was only to be shown).
     """
-    entries: list[dict[str, object]] = []
-    for number, plan in enumerate(plans):
-        entry: dict[str, object] = {
-            "target": plan.target,
-            "operation": plan.operation,
-            "steps": [step_facts(step) for step in plan.steps],
-        }
-        if number < len(outcomes):
-            entry["outcome"] = _outcome(outcomes[number])
-        entries.append(entry)
     return {
         "schema": "lkm.plan/1",
         "kernel": kernel,
-        "plans": entries,
-        "failed": [error_facts(error) for error in failed],
+        "plans": [
+            {
+                "target": plan.target,
+                "operation": plan.operation,
+                "steps": [step_facts(step) for step in plan.steps],
+                "objection": None
+                if objection is None
+                else {"module": objection.module, "reason": objection.reason},
+                "outcome": None if outcome is None else _outcome(outcome),
+            }
+            for plan, objection, outcome in attempts
+        ],
     }
 
 
@@ -124,6 +124,9 @@ def directive_facts(directive: Directive) -> dict[str, object]:
     return facts
 
 
-def names_document(word: str, names: Sequence[str]) -> Document:
-    """Return ``modprobe -R``: the modules that a word stands for, in look-up order."""
-    return {"schema": "lkm.lookup/1", "word": word, "modules": list(names)}
+def names_document(found: Mapping[str, Sequence[str]]) -> Document:
+    """Return ``modprobe -R``: for each word the modules that it stands for, in look-up order."""
+    return {
+        "schema": "lkm.lookup/1",
+        "words": [{"word": word, "modules": list(names)} for word, names in found.items()],
+    }

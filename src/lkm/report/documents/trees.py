@@ -26,9 +26,9 @@ def kernels_document(root: str, running: str, kernels: Iterable[InstalledKernel]
             {
                 "release": kernel.release,
                 "running": kernel.release == running,
-                "directory": kernel.directory,
+                "directory": kernel.directory or None,
                 "modules": kernel.module_count,
-                "indexes": kernel.indexes,
+                "indexes": kernel.indexes or None,
                 "image": kernel.image or None,
                 "config": kernel.config or None,
             }
@@ -45,7 +45,8 @@ def find_document(release: str, hits: Iterable[Hit], problems: Iterable[LkmError
         "modules": [
             {
                 "name": hit.name,
-                "path": hit.path or None,
+                "path": hit.path,
+                "file": hit.file or None,
                 "builtin": hit.builtin,
                 "matches": [{"criterion": kind, "text": text} for kind, text in hit.matches],
             }
@@ -60,9 +61,22 @@ def depmod_document(directory: str, indexes: Indexes) -> Document:
     return {
         "schema": "lkm.depmod/1",
         "directory": directory,
+        "up_to_date": False,
         "modules": indexes.files["modules.dep"].count(b"\n"),
         "files": [{"name": name, "bytes": len(data)} for name, data in indexes.files.items()],
         "problems": [
             {"level": problem.level, "text": problem.text} for problem in indexes.problems
         ],
+    }
+
+
+def up_to_date_document(directory: str) -> Document:
+    """Return what ``depmod -A`` says where there was nothing to do."""
+    return {
+        "schema": "lkm.depmod/1",
+        "directory": directory,
+        "up_to_date": True,
+        "modules": None,
+        "files": [],
+        "problems": [],
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import FileError, FormatError, KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
 
     from lkm.errors import LkmError
@@ -16,15 +16,26 @@ if TYPE_CHECKING:
     Document = Mapping[str, object]
 
 
-def write(document: Document, out: TextIO) -> None:
-    """Write one document, indented, with a newline behind it."""
-    json.dump(document, out, indent=2)
+def write_whole(
+    document: Document | None,
+    cause: LkmError | None,
+    messages: Sequence[tuple[str, str]],
+    out: TextIO,
+) -> None:
+    """Write the one document of a command, what it said on stderr in it, and a newline behind it.
+
+    Without a *document* there was no result: then it is the one of an error, of which *cause* is
+    the reason, where a single one is known.
+    """
+    whole = dict(error_document(cause) if document is None else document)
+    whole["messages"] = [{"level": level, "text": text} for level, text in messages]
+    json.dump(whole, out, indent=2)
     out.write("\n")
 
 
-def error_document(error: LkmError) -> Document:
+def error_document(error: LkmError | None) -> Document:
     """Return the document that ``--json`` prints where there is no result."""
-    return {"schema": "lkm.error/1", "error": error_facts(error)}
+    return {"schema": "lkm.error/1", "error": None if error is None else error_facts(error)}
 
 
 def error_facts(error: LkmError) -> dict[str, object]:

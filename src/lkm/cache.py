@@ -1,0 +1,223 @@
+"""Facts of files, remembered from one run to the next in a folder that may go away at any time.
+
+    folder    LKM_CACHE, else lkm in XDG_CACHE_HOME, else ~/.cache/lkm
+    entry     one file for each kind of fact and each file that it is about, named by device and
+              inode: magic, version, the file's identity, CRC and length of the facts, the facts
+
+An entry counts only if the file still has the same device, inode, size, mtime and ctime. A file
+that changed less than two seconds before it was looked at is not remembered: it may change once
+more within the same tick of its file system's clock. Nothing here raises: what is damaged, foreign
+or not permitted is as good as not there.
+
+Only a folder and files that belong to this very user, and that no other user may write, are
+believed; so root never reads facts that somebody else wrote.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import time
+
+from lkm._value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
+
+_HEADER = struct.Struct("<8sI3Q2qIQ")
+_MAGIC = b"lkmcache"
+_VERSION = 1
+_TEMPORARY = ".tmp"
+_SETTLING_NS = 2_000_000_000
+_DAY_NS = 86_400 * 1_000_000_000
+_LEFTOVER_NS = _DAY_NS // 24
+
+# All entries together, and one. A kernel image's facts take 2 to 4 MB.
+_MOST_BYTES = 256 << 20
+_LARGEST_ENTRY = 64 << 20
+
+
+class FileIdentity(Value):
+    """What tells one state of a file from another. Times are in nanoseconds since 1970."""
+
+    __slots__ = ("ctime_ns", "device", "inode", "mtime_ns", "size")
+
+    def __init__(self, device: int, inode: int, size: int, mtime_ns: int, ctime_ns: int) -> None:
+        self.device: Final = device
+        self.inode: Final = inode
+        self.size: Final = size
+        self.mtime_ns: Final = mtime_ns
+        self.ctime_ns: Final = ctime_ns
+
+    @classmethod
+    def of(cls, path: str | int) -> FileIdentity | None:
+        """Return the identity of the file at *path*, or open as that number; None without one."""
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+class Cache:
+    """Remembered facts in *folder*, which is made when there is something to remember."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder: Final = folder
+
+    def find(self, kind: str, identity: FileIdentity) -> bytes | None:
+        """Return what is remembered of that *kind* about that file, None if nothing is."""
+        try:
+            with _Folder(self.folder) as folder:
+                return _read(folder.fd, _name(kind, identity), identity)
+        except (OSError, ValueError):
+            return None
+
+    def remember(self, kind: str, identity: FileIdentity, facts: bytes, *, looked_ns: int) -> bool:
+        """Remember *facts* about the file, and tell whether that was done.
+
+        *looked_ns* is the time when *identity* was taken, before the file was read. The caller
+        makes sure that the file still had that identity afterwards. Entries that were not used for
+        longest go away where all together would take more than 256 MiB.
+        """
+        changed = max(identity.mtime_ns, identity.ctime_ns)
+        if changed + _SETTLING_NS > looked_ns or len(facts) > _LARGEST_ENTRY:
+            return False
+        try:
+            _make(self.folder)
+            with _Folder(self.folder) as folder:
+                _trim(folder.fd, _MOST_BYTES - len(facts))
+                _write(folder.fd, _name(kind, identity), _entry(identity, facts))
+        except (OSError, ValueError):
+            return False
+        return True
+
+
+def default_cache() -> Cache:
+    """Return the cache of this user, in the folder that the environment tells."""
+    return Cache(default_folder(os.environ))
+
+
+def default_folder(environment: os._Environ[str] | dict[str, str]) -> str:
+    """Return the folder for remembered facts; ``LKM_CACHE`` names it itself."""
+    own = environment.get("LKM_CACHE")
+    if own:
+        return own
+    base = environment.get("XDG_CACHE_HOME", "")
+    if not base.startswith("/"):  # the XDG specification: relative ones are to be ignored
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "lkm")
+
+
+class _Folder:
+    """The folder, open while it is worked in, so that nobody can put another in its place."""
+
+    def __init__(self, path: str) -> None:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self.fd: Final = os.open(path, flags)
+
+    def __enter__(self) -> _Folder:
+        if not _is_own(os.fstat(self.fd)):
+            os.close(self.fd)
+            raise PermissionError
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        os.close(self.fd)
+
+
+def _is_own(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _make(path: str) -> None:
+    """Make the folder, unless its place belongs to another user: sudo keeps the user's HOME."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(os.path.abspath(path))
+    place = parent
+    while not os.path.isdir(place) and place != "/":
+        place = os.path.dirname(place)
+    if os.stat(place).st_uid != os.geteuid():
+        raise PermissionError
+    os.makedirs(parent, exist_ok=True)
+    os.mkdir(path, 0o700)
+
+
+def _name(kind: str, identity: FileIdentity) -> str:
+    return f"{kind}-{identity.device:x}-{identity.inode:x}"
+
+
+def _entry(identity: FileIdentity, facts: bytes) -> bytes:
+    return _header(identity, facts) + facts
+
+
+def _header(identity: FileIdentity, facts: bytes) -> bytes:
+    import zlib  # only those who ask the cache need it
+
+    return _HEADER.pack(
+        _MAGIC,
+        _VERSION,
+        identity.device,
+        identity.inode,
+        identity.size,
+        identity.mtime_ns,
+        identity.ctime_ns,
+        zlib.crc32(facts),
+        len(facts),
+    )
+
+
+def _read(folder: int, name: str, identity: FileIdentity) -> bytes | None:
+    # O_NONBLOCK: a pipe of that name must not hold us.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(name, flags, dir_fd=folder)
+    with open(fd, "rb", closefd=True) as file:
+        found = os.fstat(fd)
+        largest = _HEADER.size + _LARGEST_ENTRY
+        if not stat.S_ISREG(found.st_mode) or not _is_own(found) or found.st_size > largest:
+            return None
+        header, facts = file.read(_HEADER.size), file.read(_LARGEST_ENTRY)
+        if len(header) < _HEADER.size or header != _header(identity, facts):
+            return None
+        if time.time_ns() - found.st_mtime_ns > _DAY_NS:
+            os.utime(fd)  # used today: to be kept
+    return facts
+
+
+def _write(folder: int, name: str, entry: bytes) -> None:
+    temporary = f"{name}.{os.getpid()}{_TEMPORARY}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+    except FileExistsError:  # of one that was killed, and had this number
+        os.unlink(temporary, dir_fd=folder)
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+    try:
+        with open(fd, "wb") as file:
+            file.write(entry)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+
+
+def _trim(folder: int, room: int) -> None:
+    """Delete what was left behind half-written, and the oldest entries beyond *room* bytes."""
+    now = time.time_ns()
+    total = 0
+    for changed, name, size in sorted(_files(folder), reverse=True):
+        total += size
+        if total > room or (name.endswith(_TEMPORARY) and now - changed > _LEFTOVER_NS):
+            os.unlink(name, dir_fd=folder)
+
+
+def _files(folder: int) -> Iterator[tuple[int, str, int]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            found = entry.stat(follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                yield found.st_mtime_ns, entry.name, found.st_size

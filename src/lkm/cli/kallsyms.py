@@ -1,0 +1,200 @@
+"""Look into a kernel's symbol table, keep it, and compare it.
+
+  lkm kallsyms [PATTERN]          symbols whose whole name matches PATTERN (*, ? and [...])
+  lkm kallsyms --address A        the symbol that this address lies in
+  lkm kallsyms save FILE          keep the table as it is now
+  lkm kallsyms diff BEFORE [AFTER]  what came, went and moved between two snapshots, or until now
+
+Without more it is the running kernel's /proc/kallsyms; --on sandbox the sandbox's; --kernel,
+--release or --vmlinux that of a kernel image, without modules. Capital type letters are symbols
+that others may use. Where the kernel hides addresses they are left out, and stderr says why.
+Exit status: 0 found, or nothing differs; 1 nothing found, or something differs; 3 cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+
+from lkm._text import decode, printable
+from lkm.cli import which_kernel
+from lkm.cli.console import Console
+from lkm.diagnose.symbols import (
+    TableInUse,
+    image_table,
+    live_table,
+    read_snapshot,
+    sandbox_table,
+    write_snapshot,
+)
+from lkm.errors import UsageError
+from lkm.kallsyms.diff import Diff, compare
+from lkm.kallsyms.table import Symbol, SymbolTable
+from lkm.tree.installed import kernel_image
+
+_HIDDEN = "?" * 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("words", nargs="*", metavar="WORD", help="as above")
+    parser.add_argument("--module", metavar="M", help="only symbols of this module")
+    parser.add_argument("--address", metavar="A", help="the symbol at or before this address (hex)")
+    parser.add_argument("--counts", action="store_true", help="with diff: numbers only")
+    parser.add_argument(
+        "--fold-llvm", action="store_true", help="with diff: pass over .llvm.NNN suffixes"
+    )
+    which_kernel.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
+
+
+def run(args: argparse.Namespace, console: Console) -> int:
+    """Do what the words say."""
+    action, words = args.words[:1], args.words[1:]
+    if action == ["save"]:
+        return _save(words, args, console)
+    if action == ["diff"]:
+        return _diff(words, args, console)
+    if words:
+        raise UsageError("one PATTERN, or save FILE, or diff BEFORE [AFTER]")
+    return _look(args, console)
+
+
+def _table(args: argparse.Namespace) -> TableInUse:
+    kernel = which_kernel.chosen(args)
+    if kernel.image:
+        return image_table(kernel.image)
+    if kernel.named and not (kernel.on == "sandbox" and kernel.tree):
+        image = kernel_image(kernel.root, kernel.release, kernel.directory)
+        if not image:
+            raise UsageError(f"{kernel.release} has no image under {kernel.root}; name a --vmlinux")
+        return image_table(image)
+    return sandbox_table() if kernel.on == "sandbox" else live_table()
+
+
+def _look(args: argparse.Namespace, console: Console) -> int:
+    used = _table(args)
+    table = used.table
+    if args.address is not None:
+        return _at_address(used, args, console)
+    if args.module is not None:
+        table = table.of_module(args.module.replace("-", "_"))
+    if args.words:
+        table = table.find(args.words[0])
+    if console.json:
+        from lkm.report.documents.kallsyms import symbols_document
+
+        console.document = symbols_document(used, table)
+    else:
+        console.out.write(printable_lines(table))
+    if used.table.hidden:
+        console.say("NOTICE", used.why_hidden)
+    return 0 if len(table) else 1
+
+
+def _at_address(used: TableInUse, args: argparse.Namespace, console: Console) -> int:
+    try:
+        address = int(args.address, 16)
+    except ValueError:
+        raise UsageError(f"--address takes a hexadecimal number, not {args.address!r}") from None
+    if used.table.hidden:
+        console.error(f"no address can be looked up: {used.why_hidden}")
+        return 3
+    found = used.table.at_address(address)
+    if console.json:
+        from lkm.report.documents.kallsyms import address_document
+
+        console.document = address_document(used, address, found)
+        return 0 if found else 1
+    if found is None:
+        console.error(f"no symbol is near {address:#x}")
+        return 1
+    symbol, offset = found
+    module = f" [{symbol.module}]" if symbol.module else ""
+    console.out.write(printable(f"{symbol.name}+{offset:#x}{module}") + "\n")
+    return 0
+
+
+def _save(words: list[str], args: argparse.Namespace, console: Console) -> int:
+    if len(words) != 1:
+        raise UsageError("save takes one FILE")
+    used = _table(args)
+    write_snapshot(used.table, words[0])
+    if used.table.hidden:
+        console.warning(f"the snapshot has no addresses: {used.why_hidden}")
+    if console.json:
+        from lkm.report.documents.kallsyms import saved_document
+
+        console.document = saved_document(used, words[0])
+    return 0
+
+
+def _diff(words: list[str], args: argparse.Namespace, console: Console) -> int:
+    if len(words) not in (1, 2):
+        raise UsageError("diff takes BEFORE and, if it is not the kernel of now, AFTER")
+    before = read_snapshot(words[0])
+    after = read_snapshot(words[1]) if len(words) > 1 else _table(args).table
+    diff = compare(before, after, fold_llvm=args.fold_llvm)
+    if console.json:
+        from lkm.report.documents.kallsyms import diff_document
+
+        console.document = diff_document(diff, lists=not args.counts)
+        return 1 if diff.modules else 0
+    console.out.write(printable_diff(diff, lists=not args.counts))
+    if diff.hidden:
+        console.say("NOTICE", "a side has no addresses, so it cannot be told what moved")
+    return 1 if diff.modules else 0
+
+
+def printable_lines(table: Iterable[Symbol] | SymbolTable) -> str:
+    """Return the lines of ``/proc/kallsyms``, addresses that are hidden left out."""
+    if isinstance(table, SymbolTable) and not table.hidden:
+        text = decode(table.as_text())
+        return (
+            text
+            if text.isascii()
+            else "".join(
+                printable(line).replace("\\x09", "\t") + "\n" for line in text.splitlines()
+            )
+        )
+    return "".join([_line(symbol) + "\n" for symbol in table])
+
+
+def printable_diff(diff: Diff, *, lists: bool) -> str:
+    """Return what differs: a line for each module, then, with *lists*, every symbol."""
+    lines = [
+        f"before: {diff.before_release or 'unknown release'}, {diff.before_count:,} symbols",
+        f"after:  {diff.after_release or 'unknown release'}, {diff.after_count:,} symbols",
+    ]
+    if not diff.modules:
+        lines.append("nothing differs")
+    for changes in diff.modules:
+        name = f"[{changes.module}]" if changes.module else "the kernel itself"
+        whole = " (came)" if changes.module_came else " (went)" if changes.module_went else ""
+        counts = (
+            (len(changes.added), "added"),
+            (len(changes.removed), "removed"),
+            (len(changes.moved), "moved"),
+            (len(changes.retyped), "of another type"),
+        )
+        told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+        shift = f", by {changes.shift:+#x}" if changes.shift else ""
+        lines.append(f"{name}{whole}: {told}{shift}")
+    for changes in diff.modules if lists else ():
+        lines += [f"+ {_line(symbol)}" for symbol in changes.added]
+        lines += [f"- {_line(symbol)}" for symbol in changes.removed]
+        lines += [
+            f"> {one.before:016x} -> {one.after:016x} {one.type} {printable(one.name)}"
+            for one in changes.moved
+        ]
+        lines += [
+            f"~ {one.address:016x} {one.before} -> {one.after} {printable(one.name)}"
+            for one in changes.retyped
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(symbol: Symbol) -> str:
+    address = f"{symbol.address:016x}" if symbol.address else _HIDDEN
+    module = f"\t[{symbol.module}]" if symbol.module else ""
+    return f"{address} {symbol.type} {printable(symbol.name)}{module}"

@@ -1,0 +1,45 @@
+"""The arguments of lkm's own verbs, read by argparse."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+from types import ModuleType
+from typing import NoReturn
+
+from lkm.cli.console import Console
+from lkm.errors import UsageError
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises where argparse would exit: one place says what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        error = UsageError(message)
+        error.remedy = f"{self.prog} --help tells more"
+        raise error
+
+
+def parse_arguments(
+    name: str, command: ModuleType, words: list[str], console: Console
+) -> argparse.Namespace | None:
+    """Read the command line of the verb *name*; None where --help has been all there was to do.
+
+    Raises ``UsageError``.
+    """
+    parser = _Parser(
+        prog=f"lkm {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    shown = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(shown):
+            return parser.parse_args(words)
+    except SystemExit:
+        console.json = False
+        console.out.write(shown.getvalue())
+        return None

@@ -1,0 +1,136 @@
+"""Get a kernel's symbol table, wherever that kernel is, and say why addresses are missing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from lkm._text import decode
+from lkm.cache import default_cache
+from lkm.errors import FileError, FormatError, KernelError, LkmError
+from lkm.kallsyms.restriction import explain
+from lkm.kallsyms.snapshot import MAGIC, load, save
+from lkm.kallsyms.table import SymbolTable
+from lkm.kernel.live import LiveKernel
+from lkm.kernel.sandbox import Sandbox
+from lkm.vmlinux.answers import CouldNotTell, NotThere
+from lkm.vmlinux.facts import read_facts
+
+
+class NoSymbolsError(LkmError):
+    """A kernel whose symbol table cannot be had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableInUse:
+    """A symbol table, the file it was read from, and, where its addresses are hidden, why."""
+
+    table: SymbolTable
+    source: str
+    why_hidden: str = ""
+
+
+def live_table(root: str = "/") -> TableInUse:
+    """Return the running kernel's table, as its ``/proc`` below *root* shows it to us.
+
+    Raises ``NoSymbolsError`` where it has none, ``FileError`` and ``FormatError``.
+    """
+    base = root.rstrip("/")
+    path = f"{base}/proc/kallsyms"
+    try:
+        data = _read(path)
+    except FileError as error:
+        problem = NoSymbolsError(f"{error}: this kernel shows no symbol table (CONFIG_KALLSYMS)")
+        problem.remedy = "ask an image (--vmlinux FILE) or the sandbox (--on sandbox)"
+        raise problem from None
+    table = _parsed(data, path, LiveKernel(root).release())
+    why = _why_hidden(base) if table.hidden else ""
+    return TableInUse(table=table, source=path, why_hidden=why)
+
+
+def sandbox_table() -> TableInUse:
+    """Return the sandbox kernel's table. Raises ``NoSymbolsError`` where it shows none."""
+    sandbox = Sandbox()
+    release = sandbox.release()
+    try:
+        data = sandbox.read("/proc/kallsyms")
+    except (FileError, KernelError) as error:
+        raise NoSymbolsError(f"the sandbox kernel shows no symbol table: {error}") from None
+    table = SymbolTable.from_text(data, release=release)
+    return TableInUse(table=table, source=f"the sandbox, {release}")
+
+
+def image_table(path: str) -> TableInUse:
+    """Return the kernel's own symbols from the image at *path*, modules' not among them.
+
+    Raises ``NoSymbolsError`` where it has none or the layout is not known, and what reading the
+    image raises.
+    """
+    facts = read_facts(path, cache=default_cache())
+    symbols = facts.kallsyms
+    if isinstance(symbols, NotThere):
+        raise NoSymbolsError(f"{path} has no symbol table: {symbols.why}")
+    if isinstance(symbols, CouldNotTell):
+        raise NoSymbolsError(f"{path}: {symbols}")
+    table = _parsed(symbols.as_text(), path, facts.release or "")
+    return TableInUse(table=table, source=path)
+
+
+def read_snapshot(path: str) -> SymbolTable:
+    """Return the table in a file that was saved, or in a copy of ``/proc/kallsyms``.
+
+    Raises ``FileError``, and ``FormatError`` for anything else.
+    """
+    data = _read(path)
+    if not data.startswith(MAGIC) and data[:8].isalnum():
+        return _parsed(data, path, "")
+    try:
+        return load(data)
+    except FormatError as error:
+        raise error.at(path) from None
+
+
+def write_snapshot(table: SymbolTable, path: str) -> None:
+    """Save *table* to the file at *path*; the file is whole or not there. Raises ``FileError``."""
+    data = save(table)
+    partial = f"{path}.{os.getpid()}.new"
+    try:
+        with open(partial, "wb") as file:
+            file.write(data)
+        os.replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise FileError.from_os("write", path, error) from None
+
+
+def _parsed(data: bytes, path: str, release: str) -> SymbolTable:
+    try:
+        return SymbolTable.from_text(data, release=release)
+    except FormatError as error:
+        raise error.at(path) from None
+
+
+def _why_hidden(base: str) -> str:
+    def text(path: str) -> str | None:
+        try:
+            return decode(_read(f"{base}{path}"))
+        except FileError:
+            return None
+
+    why = explain(
+        kptr_restrict=text("/proc/sys/kernel/kptr_restrict"),
+        perf_event_paranoid=text("/proc/sys/kernel/perf_event_paranoid"),
+        status=text("/proc/self/status"),
+        uid_map=text("/proc/self/uid_map"),
+    )
+    return f"{why.sentence} ({why.remedy})" if why.remedy else why.sentence
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise FileError.from_os("read", path, error) from None

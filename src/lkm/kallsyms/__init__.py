@@ -1,0 +1,1 @@
+"""Symbol tables of a kernel as values: read, kept, searched, compared."""

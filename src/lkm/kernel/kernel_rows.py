@@ -1,0 +1,158 @@
+"""The sandbox kernel itself as rows: what it was booted with, its values, its log.
+
+What is stored is checked when it is read: ``sqlite3.DatabaseError`` for what lkm never wrote.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Mapping, Sequence
+
+from lkm._text import encode
+from lkm.kernel.booting import BootFacts
+from lkm.kernel.store import as_bytes, as_number, as_text
+from lkm.loader.findings import LogLine
+from lkm.loader.options import OPTION_NAMES, KernelOptions
+
+_TEXTS = (
+    "release",
+    "root",
+    "directory",
+    "command_line",
+    "image",
+    "banner",
+    "notes",
+    "vermagic",
+    "order",
+    "config_source",
+    "exports_source",
+    "assumed_options",
+    "unreadable",
+    "struct_module_size",
+)
+_NUMBERS = (
+    "machine",
+    "is_64bit",
+    "modversions",
+    "retpoline",
+    "vermagic_told",
+    "percpu_end",
+    "tree_modules",
+    "tainted",
+    *(f"option.{name}" for name in OPTION_NAMES),
+)
+_KALLSYMS = "/proc/kallsyms"
+_LARGEST = 256 << 20
+
+
+def read_values(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return all of the kernel's values, those that are numbers in digits."""
+    found = connection.execute("SELECT key, value FROM kernel")
+    values = {str(key): as_text(value) for key, value in found}
+    whole = all(key in values for key in _TEXTS) and values["order"] in {"<", ">"}
+    numbers = [values.get(key, "") for key in _NUMBERS]
+    numbers += [values.get(key) or "0" for key in ("unreadable", "struct_module_size")]
+    if not whole or not all(number.isdecimal() for number in numbers):
+        raise sqlite3.DatabaseError("the kernel's own values are not whole")
+    return values
+
+
+def read_options(values: Mapping[str, str]) -> KernelOptions:
+    """Return the kernel's options among its *values*."""
+    return KernelOptions(**{name.lower(): values[f"option.{name}"] == "1" for name in OPTION_NAMES})
+
+
+def write_values(connection: sqlite3.Connection, values: Mapping[str, str]) -> None:
+    """Set the kernel's values of those keys."""
+    pairs = [(key, encode(value)) for key, value in values.items()]
+    connection.executemany("INSERT OR REPLACE INTO kernel VALUES (?, ?)", pairs)
+
+
+def count(connection: sqlite3.Connection, table: str) -> int:
+    """Return the number of rows in *table*."""
+    (rows,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return as_number(rows)
+
+
+def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
+    """Write what does not change: values, exports, symbols, the built-ins with a folder."""
+    write_values(connection, _boot_values(facts))
+    connection.executemany(
+        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?)",
+        [
+            (encode(symbol.name), symbol.crc, symbol.gpl_only, encode(symbol.namespace))
+            for symbol in facts.symbols
+        ],
+    )
+    names = [(encode(name),) for name in sorted(facts.sysfs_names)]
+    connection.executemany("INSERT INTO sysfs_name VALUES (?)", names)
+    if facts.kallsyms is not None:
+        text = packed(facts.kallsyms.as_text())
+        connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_KALLSYMS, text))
+
+
+def _boot_values(facts: BootFacts) -> dict[str, str]:
+    options = {
+        f"option.{name}": str(int(getattr(facts.options, name.lower()))) for name in OPTION_NAMES
+    }
+    return {
+        "image": facts.image,
+        "banner": facts.banner,
+        "notes": "\n".join(facts.notes),
+        "vermagic": facts.vermagic,
+        "vermagic_told": str(int(facts.vermagic_told)),
+        "machine": str(facts.machine),
+        "is_64bit": str(int(facts.is_64bit)),
+        "order": facts.order,
+        "modversions": str(int(facts.modversions)),
+        "retpoline": str(int(facts.retpoline)),
+        "percpu_end": str(facts.percpu_end),
+        "config_source": facts.config_source,
+        "assumed_options": " ".join([name for name in OPTION_NAMES if name in facts.assumed]),
+        "struct_module_size": _optional(facts.struct_module_size),
+        "exports_source": facts.exports_source,
+        "tree_modules": str(facts.modules),
+        "unreadable": _optional(facts.unreadable),
+        "tainted": "0",
+        **options,
+    }
+
+
+def _optional(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def own_kallsyms(connection: sqlite3.Connection) -> bytes:
+    """Return the kernel's own lines of ``/proc/kallsyms``, none where they are not known."""
+    found = connection.execute("SELECT data FROM kernel_file WHERE path = ?", (_KALLSYMS,))
+    return b"".join([unpacked(data) for (data,) in found])
+
+
+def packed(data: bytes) -> bytes:
+    """Return *data* as it is stored."""
+    return zlib.compress(data, 1)
+
+
+def unpacked(stored: object) -> bytes:
+    """Return what ``packed`` was given; raises as ``as_text``."""
+    unzip = zlib.decompressobj()
+    try:
+        data = unzip.decompress(as_bytes(stored), _LARGEST)
+    except zlib.error as error:
+        raise sqlite3.DatabaseError(f"packed symbols that are damaged: {error}") from None
+    if not unzip.eof:
+        raise sqlite3.DatabaseError("packed symbols that are cut off, or too large")
+    return data
+
+
+def read_log(connection: sqlite3.Connection) -> tuple[LogLine, ...]:
+    """Return the kernel's log, oldest line first."""
+    found = connection.execute("SELECT level, text FROM log ORDER BY number")
+    return tuple([LogLine(as_number(level), as_text(line)) for level, line in found])
+
+
+def write_log(connection: sqlite3.Connection, lines: Sequence[LogLine]) -> None:
+    """Add *lines* to the kernel's log."""
+    pairs = [(line.level, encode(line.text)) for line in lines]
+    connection.executemany("INSERT INTO log (level, text) VALUES (?, ?)", pairs)

@@ -1,0 +1,74 @@
+"""What a loaded module shows of itself: its lines in kallsyms, the files in its folders.
+
+    sections/    one file for each section that takes memory, its address in it
+    notes/       one for each of those that are notes, with their very bytes
+    parameters/  one for each parameter that has a mode
+
+Source: kernel/module/sysfs.c; kernel/params.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lkm._text import encode
+from lkm.elf.constants import SHT_NOTE
+from lkm.kernel.sandbox_files import ModuleFile
+from lkm.loader.facts import ModuleFacts
+from lkm.loader.kallsyms import module_symbols
+from lkm.loader.layout import Layout
+from lkm.loader.options import KernelOptions
+from lkm.loader.parameter_values import Setting, set_parameters
+from lkm.loader.parameters import declared_parameters
+
+
+def kallsyms_lines(module: ModuleFacts, laid_out: Layout, addresses: Mapping[int, int]) -> bytes:
+    """Return the module's lines in ``/proc/kallsyms``; *addresses* are its sections', by index."""
+    digits = 16 if module.is_64bit else 8
+    return encode(
+        "".join(
+            [
+                f"{symbol.address:0{digits}x} {symbol.type} {symbol.name}\t[{module.name}]\n"
+                for symbol in module_symbols(module, laid_out, addresses)
+            ]
+        )
+    )
+
+
+def module_files(
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    options: KernelOptions,
+) -> tuple[ModuleFile, ...]:
+    """Return the files in the module's folders, as it was inserted."""
+    found = list(_parameter_files(module))
+    if options.kallsyms:
+        found += _section_files(module, laid_out, addresses)
+    return tuple(found)
+
+
+def _parameter_files(module: ModuleFacts) -> Iterator[ModuleFile]:
+    setting = Setting()
+    for _finding in set_parameters(
+        module.name, declared_parameters(module), module.params, setting
+    ):
+        pass  # the loader's checks have told it
+    for parameter in setting.now.values():
+        if parameter.mode:
+            text = parameter.text
+            data = None if text is None else encode(f"{text}\n")
+            yield ModuleFile("parameters", parameter.name, parameter.mode, data)
+
+
+def _section_files(
+    module: ModuleFacts, laid_out: Layout, addresses: Mapping[int, int]
+) -> Iterator[ModuleFile]:
+    digits = 16 if module.is_64bit else 8
+    for section in module.sections:
+        if section.index not in laid_out.offsets or not section.size:
+            continue
+        address = f"0x{addresses.get(section.index, 0):0{digits}x}\n"
+        yield ModuleFile("sections", section.name, 0o400, address.encode())
+        if section.type == SHT_NOTE:
+            yield ModuleFile("notes", section.name, 0o444, module.elf.contents(section))

@@ -1,0 +1,46 @@
+"""Which place of a module each entry of its ``__ksymtab`` exports.
+
+The first relocation of an entry leads to what is exported, the next one to its name; the file
+itself holds nothing but zeros there. Source: include/linux/export.h; lkm.module.symbols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lkm.elf.file import ElfFile
+from lkm.elf.relocations import relocations_of
+from lkm.elf.strings import StringTable
+from lkm.elf.symbols import Symbol
+from lkm.errors import FormatError
+
+_TABLE = "__ksymtab"
+_STRINGS = "__ksymtab_strings"
+
+Exported = tuple[str, int, int]
+"""A name, the index of the section that it is exported from, and the offset in it."""
+
+
+def plain_exports(elf: ElfFile, symbols: Sequence[Symbol]) -> frozenset[Exported]:
+    """Return what the module *elf* exports to every module, GPL-compatible or not.
+
+    Raises ``FormatError`` for tables that point outside the file.
+    """
+    table, strings = elf.section(_TABLE), elf.section(_STRINGS)
+    if table is None or strings is None or not table.size:
+        return frozenset()
+    names = StringTable(elf.contents(strings), elf.what)
+    found: set[Exported] = set()
+    place: tuple[int, int] | None = None
+    for _offset, index, addend in sorted(
+        [(each.offset, each.symbol_index, each.addend) for each in relocations_of(elf, table)]
+    ):
+        if index >= len(symbols):
+            raise FormatError(elf.what, f"{_TABLE} points at symbol {index}, not there")
+        symbol = symbols[index]
+        if symbol.section_index != strings.index:
+            place = (symbol.section_index, symbol.value + addend)
+        elif place is not None:  # the name; after it there may be a namespace
+            found.add((names.text(symbol.value + addend), *place))
+            place = None
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""The recipe of the teaching kernel, which ships in ``lkm.teaching``: ``python -m teaching``."""

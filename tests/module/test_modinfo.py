@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from lkm._text import encode
+from lkm.module.modinfo import Parameter, parameters, parse_modinfo
+
+
+def test_entries_keep_the_order_of_the_file() -> None:
+    data = b"license=GPL\0alias=b\0alias=a\0depends=\0"
+
+    assert parse_modinfo(data) == (
+        ("license", "GPL"),
+        ("alias", "b"),
+        ("alias", "a"),
+        ("depends", ""),
+    )
+
+
+def test_nuls_between_entries_are_passed_over_and_the_last_one_may_be_missing() -> None:
+    assert parse_modinfo(b"\0\0a=1\0\0\0b=2") == (("a", "1"), ("b", "2"))
+    assert parse_modinfo(b"") == ()
+
+
+def test_only_the_first_equals_sign_divides() -> None:
+    assert parse_modinfo(b"parm=x:a=b\0intree\0=odd\0") == (
+        ("parm", "x:a=b"),
+        ("intree", ""),
+        ("", "odd"),
+    )
+
+
+def test_bytes_that_are_no_text_come_back_the_same() -> None:
+    ((_key, author),) = parse_modinfo(b"author=J\xf6rg \xe2\x82\xac\0")
+
+    assert author == "J\udcf6rg €"
+    assert encode(author) == b"J\xf6rg \xe2\x82\xac"
+
+
+def test_text_and_type_of_a_parameter_are_joined_in_order_of_first_mention() -> None:
+    entries = parse_modinfo(
+        b"parm=b:the second: really\0parmtype=a:int\0parmtype=b:charp\0parm=only:text\0"
+    )
+
+    assert parameters(entries) == (
+        Parameter("b", "charp", "the second: really"),
+        Parameter("a", "int", ""),
+        Parameter("only", "", "text"),
+    )
+
+
+def test_a_parameter_without_a_colon_is_none() -> None:
+    assert parameters((("parm", "broken"), ("license", "a:b"))) == ()
