@@ -27,9 +27,11 @@ struct kernel_param {
 	void *argument;
 };
 
+/* The kernel steps through __param by the size of a record; gcc would align each to 32 bytes. */
 #define PARAMETER_(parameter, operations, access, where) \
 	static const char __param_str_##parameter[] = #parameter; \
-	static struct kernel_param const __param_##parameter __used __in("__param") = { \
+	static struct kernel_param const __param_##parameter __used __in("__param") \
+	__attribute__((aligned(sizeof(void *)))) = { \
 		__param_str_##parameter, THIS_MODULE, &operations, access, -1, 0, where \
 	}
 

@@ -208,6 +208,5 @@ def test_several_commands_see_one_sandbox_and_reset_forgets_it() -> None:
     assert lkm("sandbox", "reset").status == 0
     ran = lkm("--on", "sandbox", "lsmod")
 
-    assert ran.status == 1
-    assert "lkm sandbox boot" in ran.err
-    assert len(ran.err.splitlines()) == 1
+    assert ran.out == "Module                  Size  Used by\n"
+    assert "lkm sandbox boot" in ran.err  # it is the teaching kernel again

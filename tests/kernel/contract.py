@@ -8,6 +8,7 @@ nothing loaded of the three modules, and the modules: *owner* exports what *user
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -31,6 +32,13 @@ class Bench:
     owner: ModuleImage
     user: ModuleImage
     wrong: ModuleImage
+    kallsyms: Callable[[], bytes]  # /proc/kallsyms as its root reads it
+
+    def symbols_of(self, image: ModuleImage) -> list[str]:
+        """Return type and name of each line that the module has in kallsyms."""
+        end = f"\t[{image.name}]"
+        lines = self.kallsyms().decode().splitlines()
+        return [line.removesuffix(end).split(" ", 1)[1] for line in lines if line.endswith(end)]
 
     def loaded(self, image: ModuleImage) -> LoadedModule:
         found = self.kernel.find(image.name)
@@ -105,6 +113,33 @@ class KernelContract:
         bench.kernel.remove(bench.owner.name)
 
         assert bench.kernel.modules() == before
+
+    def test_symbols_come_and_go_with_their_module(self, bench: Bench) -> None:
+        before = bench.kallsyms()
+        bench.kernel.insert(bench.owner)
+        bench.kernel.insert(bench.user)
+
+        of_owner, of_user = bench.symbols_of(bench.owner), bench.symbols_of(bench.user)
+        modules = [
+            line.rpartition(b"\t")[2] for line in bench.kallsyms().splitlines() if b"\t[" in line
+        ]
+
+        assert any(line[0] in "TDRB" for line in of_owner), "what it exports to everybody"
+        assert len(set(of_owner)) == len(of_owner) > 1
+        assert len(of_user) > 1
+        newest = f"[{bench.user.name}]".encode()
+        assert modules[0] == newest, "modules in the order of /proc/modules"
+        bench.kernel.remove(bench.user.name)
+        assert (bench.symbols_of(bench.owner), bench.symbols_of(bench.user)) == (of_owner, [])
+        bench.kernel.remove(bench.owner.name)
+        assert bench.kallsyms() == before
+
+    def test_a_refused_module_leaves_no_symbol(self, bench: Bench) -> None:
+        before = bench.kallsyms()
+        with pytest.raises(UnknownSymbolError):
+            bench.kernel.insert(bench.user)
+
+        assert bench.kallsyms() == before
 
     def test_a_module_for_another_kernel_is_refused(self, bench: Bench) -> None:
         with pytest.raises(BadModuleFormatError):

@@ -56,13 +56,48 @@ def by_name(sandbox: Sandbox) -> dict[str, LoadedModule]:
     return {module.name: module for module in sandbox.modules()}
 
 
-def test_the_kernels_exports_are_assumed_and_many(sandbox: Sandbox, debian_release: str) -> None:
+def test_the_image_tells_all_there_is_to_know(sandbox: Sandbox, debian_release: str) -> None:
     status = sandbox.status()
+
+    assert status.image.endswith(f"/boot/vmlinuz-{debian_release}")
+    assert status.exports_source == status.image
+    assert status.exports > 4000
+    assert status.vermagic.startswith(f"{debian_release} SMP ")
+    assert status.vermagic_told
+    assert status.config_source.endswith(f"/boot/config-{debian_release}")
+    assert (status.assumed_options, status.notes, status.unreadable) == ((), (), None)
+
+
+def test_without_an_image_exports_are_assumed_and_many(
+    indexed_root: Path, debian_release: str, tmp_path: Path
+) -> None:
+    (tmp_path / "lib/modules").mkdir(parents=True)
+    tree = indexed_root / "lib/modules" / debian_release
+    (tmp_path / "lib/modules" / debian_release).symlink_to(tree)
+
+    status = Sandbox(str(tmp_path / "state")).boot(debian_release, str(tmp_path))
 
     assert status.assumed
     assert status.exports > 4000
     assert status.vermagic.startswith(f"{debian_release} SMP ")
+    assert not status.vermagic_told
     assert (status.unreadable, status.loaded) == (0, 0)
+
+
+def test_btrfs_changes_the_symbol_table_and_leaves_it_as_it_was(
+    sandbox: Sandbox, dependencies: dict[str, list[str]]
+) -> None:
+    before = sandbox.read("/proc/kallsyms")
+    load(sandbox, dependencies[BTRFS])
+    loaded = sandbox.read("/proc/kallsyms")
+    for name in [module.name for module in sandbox.modules()]:
+        sandbox.remove(name)
+
+    assert before.count(b"\n") > 80_000
+    assert loaded.startswith(before)
+    assert loaded.count(b"\t[btrfs]\n") > 2000
+    assert b" t btrfs_mount" in loaded
+    assert sandbox.read("/proc/kallsyms") == before
 
 
 def test_btrfs_loads_on_its_dependencies_and_unloads_without_a_trace(

@@ -222,6 +222,7 @@ def test_the_order_of_the_checks_is_the_kernels() -> None:
         "exports_without_crcs",
         "symbols",
         "duplicate_exports",
+        "parameters",
         "sysfs_name",
     ]
 

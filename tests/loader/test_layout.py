@@ -1,19 +1,12 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
-
 from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
 from lkm.loader.layout import layout
-from lkm.module.file import image_from_bytes, read_image
-from lkm.names import module_name_of_path
+from lkm.loader.options import KernelOptions
+from lkm.module.file import image_from_bytes
 from tests.builders.elf import ASection, ASymbol, a_module
-from tests.debian import NotHere, unpacked
 
 PAGE = 4096
-SEEN = Path(__file__).parent.parent / "data/sizes-6.1.0-56-amd64.json"
 WRITE, ALLOC, EXEC = 1, 2, 4
 NOBITS = 8
 
@@ -103,21 +96,64 @@ def test_every_area_is_whole_pages() -> None:
         assert all(area.size % PAGE == 0 for area in layout(facts(), version).areas)
 
 
-@pytest.mark.debian
-@pytest.mark.oracle
-def test_sizes_are_those_that_a_real_kernel_showed() -> None:
-    package = "linux-image-6.1.0-56-amd64"
-    try:
-        root = unpacked(package)
-    except NotHere as reason:
-        pytest.skip(f"{package}, whose sizes were recorded, is not to be had: {reason}")
-    seen: dict[str, int] = json.loads(SEEN.read_text())["sizes"]
-    kernel = KernelFacts(release="6.1.0-56-amd64")
-    got = {}
-    for path in (root / "lib/modules").rglob("*.ko"):
-        name = module_name_of_path(str(path))
-        if name in seen:
-            got[name] = size(module_facts(read_image(str(path)), kernel))
+def test_without_strict_rwx_only_the_whole_is_a_size_and_no_kind_begins_a_page() -> None:
+    lax = KernelOptions(strict_module_rwx=False)
 
-    assert got == seen
-    assert len(got) == 98
+    whole = layout(facts(), (6, 1), lax).size
+
+    assert 0 < whole < PAGE
+    assert layout(facts(), (6, 12), lax) == layout(facts(), (6, 12)), "from 6.4 on it is all one"
+
+
+def test_without_kallsyms_no_symbol_takes_room() -> None:
+    without = layout(facts(), (6, 1), KernelOptions(kallsyms=False))
+
+    assert without.size == size(facts()) - PAGE
+    assert without.kept == ()
+    names = {section.name for section in facts().sections if section.index in without.offsets}
+    assert ".symtab" not in names
+
+
+def test_the_symbol_table_lies_behind_the_init_sections() -> None:
+    module = facts(extra=(ASection(".init.data", b"\0" * 8, flags=ALLOC | WRITE),))
+    places = {
+        module.sections[index].name: place
+        for index, place in layout(module, (6, 1)).offsets.items()
+    }
+
+    assert places[".init.text"] == ("core", True, 0)
+    assert places[".init.data"] == ("core", True, PAGE)
+    assert places[".symtab"][:2] == places[".strtab"][:2] == ("core", True)
+    assert places[".symtab"][2] > PAGE
+
+
+def test_areas_are_in_the_order_in_which_the_kernel_takes_them() -> None:
+    module = facts(
+        extra=(
+            ASection(".rodata", b"\0" * 8),
+            ASection(".data..ro_after_init", b"\0" * 8, flags=ALLOC | WRITE),
+            ASection(".init.rodata", b"\0" * 8),
+        )
+    )
+
+    assert [(area.kind, area.init) for area in layout(module, (6, 12)).areas] == [
+        ("text", False),
+        ("data", False),
+        ("rodata", False),
+        ("ro_after_init", False),
+        ("text", True),
+        ("data", True),
+        ("rodata", True),
+    ]
+
+
+def test_percpu_data_is_kept_apart_with_its_symbols() -> None:
+    percpu = ASection(".data..percpu", b"\0" * 8, flags=ALLOC | WRITE)
+    module = facts(extra=(percpu,), extra_symbols=[ASymbol("a_counter", ".data..percpu")])
+
+    laid_out = layout(module, (6, 1))
+
+    assert laid_out.percpu is not None
+    assert laid_out.percpu.name == ".data..percpu"
+    assert laid_out.percpu.index not in laid_out.offsets
+    assert "a_counter" in {symbol.name for symbol in laid_out.kept}

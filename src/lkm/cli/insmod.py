@@ -63,7 +63,7 @@ def run(parsed: Parsed, console: Console) -> int:
     except FileError as error:
         console.error(f"could not load module {path}: {os.strerror(error.errno)}")
         return 1
-    kernel = open_kernel(parsed.last("on"))
+    kernel = open_kernel(parsed.last("on"), console)
     try:
         kernel.insert(image, " ".join(words), flags=force_flags(parsed))
     except KernelError as error:

@@ -19,16 +19,10 @@ from collections.abc import Iterable
 from lkm._text import decode, printable
 from lkm.cli import which_kernel
 from lkm.cli.console import Console
-from lkm.diagnose.symbols import (
-    TableInUse,
-    image_table,
-    live_table,
-    read_snapshot,
-    sandbox_table,
-    write_snapshot,
-)
+from lkm.diagnose.symbols import TableInUse, image_table, live_table, sandbox_table
 from lkm.errors import UsageError
 from lkm.kallsyms.diff import Diff, compare
+from lkm.kallsyms.snapshot import read_snapshot, write_snapshot
 from lkm.kallsyms.table import Symbol, SymbolTable
 from lkm.tree.installed import kernel_image
 

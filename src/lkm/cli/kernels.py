@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Print the list; return 1 where no kernel is installed under the root."""
     if args.on == "sandbox":
-        status = sandbox_status()
+        status = sandbox_status(console)
         root, running = args.root or status.root, status.release
     else:
         root, running = args.root or "/", os.uname().release

@@ -24,7 +24,7 @@ def run(parsed: Parsed, console: Console) -> int:
     if parsed.arguments:
         console.error("too many arguments provided.")
         return 1
-    kernel = open_kernel(parsed.last("on"))
+    kernel = open_kernel(parsed.last("on"), console)
     modules = kernel.modules()
     if console.json:
         from lkm.report.documents.loaded import lsmod_document

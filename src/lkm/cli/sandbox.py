@@ -1,8 +1,10 @@
 """A kernel in a file: what its module loader does is what the real one does, but no code runs.
 
 Boot it on any kernel's modules (`lkm sandbox boot --release R --root DIR`), then use the other
-commands with `--on sandbox`: modprobe, insmod, rmmod, lsmod. It needs no root. It obeys the
-modprobe.d of its own root and the command line given with --append, never this machine's.
+commands with `--on sandbox`: modprobe, insmod, rmmod, lsmod. It needs no root. What its kernel
+exports and how it is configured comes from the image in DIR/boot, or from FILE with --vmlinux.
+It obeys the modprobe.d of its own root and the command line given with --append, never this
+machine's. Where none was booted it is the small teaching kernel that comes with lkm.
 LKM_STATE names its file; without that it lies in the XDG state folder.
 Exit status: 0, or 1 where no such file is in it (cat).
 """
@@ -13,9 +15,13 @@ import argparse
 
 from lkm._text import decode, printable
 from lkm.cli.console import Console
+from lkm.cli.opening import open_sandbox
 from lkm.cli.which_kernel import only_release
-from lkm.errors import FileError
+from lkm.errors import FileError, UsageError
+from lkm.kernel.image_facts import read_kernel_facts
 from lkm.kernel.sandbox import Sandbox, Status
+from lkm.loader.options import OPTION_NAMES
+from lkm.teaching import RELEASE, teaching_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     boot.add_argument("--root", default="/", metavar="DIR", help="the file system root it lies in")
     boot.add_argument(
+        "--vmlinux", default="", metavar="FILE", help="its image, or saved facts of it"
+    )
+    boot.add_argument(
+        "--teaching", action="store_true", help="boot the small kernel that comes with lkm"
+    )
+    boot.add_argument(
         "--symvers", default="", metavar="FILE", help="a Module.symvers with the kernel's exports"
     )
     boot.add_argument("--append", default="", metavar="ARGS", help="the kernel's command line")
@@ -47,14 +59,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Do what the action says."""
-    sandbox = Sandbox()
+    sandbox = Sandbox() if args.action in {"boot", "reset"} else open_sandbox(console)
     status: int = _ACTIONS[args.action](sandbox, args, console)
     return status
 
 
 def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
-    release = args.release or only_release(args.root)
-    status = sandbox.boot(release, args.root, command_line=args.append, symvers=args.symvers)
+    release, root = args.release or "", args.root
+    if args.teaching:
+        if release or args.vmlinux or root != "/":
+            raise UsageError("--teaching names a kernel already; leave out the others")
+        release, root = RELEASE, teaching_root()
+    elif args.vmlinux and not release:
+        release = read_kernel_facts(args.vmlinux).release or ""
+    status = sandbox.boot(
+        release or only_release(root),
+        root,
+        command_line=args.append,
+        symvers=args.symvers,
+        vmlinux=args.vmlinux,
+    )
     _show(status, args, console)
     return 0
 
@@ -79,23 +103,49 @@ def _show(status: Status, args: argparse.Namespace, console: Console) -> None:
 
         console.document = sandbox_document(status)
         return
-    if status.assumed:
-        exports = f"{status.exports}, assumed: what the tree's modules need and none offers"
-    else:
-        exports = f"{status.exports}, from {status.exports_source}"
-    rows = (
+    rows = [
         ("release", status.release),
         ("root", status.root),
         ("modules", status.directory),
+        ("image", status.image or "none read"),
         ("command line", status.command_line or "none"),
-        ("vermagic", f"{status.vermagic} (that of most of its modules)"),
-        ("exports", exports),
+        ("vermagic", _vermagic(status)),
+        ("exports", _exports(status)),
+        ("config", status.config_source or "none found"),
+        ("options", _options(status)),
         ("loaded", f"{status.loaded} modules"),
         ("tainted", f"{status.tainted} ({status.taints})" if status.tainted else "no"),
         ("state file", status.path),
-    )
+    ]
+    if status.assumed_options:
+        names = ", ".join(status.assumed_options)
+        rows.insert(9, ("assumed", f"{names}: nothing tells, so they are as Debian has them"))
+    rows += [("not known", note) for note in status.notes]
     for name, value in rows:
         console.out.write(f"{name + ':':<14}{printable(value)}\n")
+
+
+def _vermagic(status: Status) -> str:
+    if status.vermagic_told:
+        return f"{status.vermagic} (the image's)"
+    if not status.vermagic:
+        return "not known, and not compared"
+    return f"{status.vermagic} (that of most of its modules)"
+
+
+def _exports(status: Status) -> str:
+    if status.assumed:
+        return f"{status.exports}, assumed: what the tree's modules need and none offers"
+    return f"{status.exports}, from {status.exports_source}"
+
+
+def _options(status: Status) -> str:
+    """Return the options that are on, and behind them those that are not."""
+    values = {name: bool(getattr(status.options, name.lower())) for name in OPTION_NAMES}
+    values["MODVERSIONS"] = status.modversions
+    on = " ".join([name for name, value in values.items() if value])
+    off = " ".join([name for name, value in values.items() if not value])
+    return f"{on or 'none'}; off: {off or 'none'}"
 
 
 def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:

@@ -47,7 +47,7 @@ class Target:
     def kernel(self) -> Kernel:
         """The kernel, opened."""
         if self._kernel is None:
-            self._kernel = open_kernel(self.on)
+            self._kernel = open_kernel(self.on, self._console)
         return self._kernel
 
     @property
@@ -56,7 +56,7 @@ class Target:
         if self.on == "live":
             release = self._release or os.uname().release
             return tree_directory(self._root or "/", release)
-        status = sandbox_status()
+        status = sandbox_status(self._console)
         if not self._root and self._release in ("", status.release):
             return status.directory
         return tree_directory(self._root or status.root, self._release or status.release)
@@ -64,7 +64,7 @@ class Target:
     @property
     def config_root(self) -> str:
         """The root whose configuration counts: the host's, or the sandbox's own."""
-        return "/" if self.on == "live" else sandbox_status().root
+        return "/" if self.on == "live" else sandbox_status(self._console).root
 
     def catalog(self) -> Catalog:
         """Return the tree. What keeps its indexes from being used is said on stderr, once."""
@@ -78,7 +78,9 @@ class Target:
         """Return the configuration that this kernel's modprobe obeys; complaints go to stderr."""
         if self._settings is None:
             sandbox = self.on == "sandbox"
-            command_line = sandbox_status().command_line if sandbox else _host_command_line()
+            command_line = (
+                sandbox_status(self._console).command_line if sandbox else _host_command_line()
+            )
             self._settings = Settings.read(
                 root=self.config_root,
                 config_paths=self._config_paths,

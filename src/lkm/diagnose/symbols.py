@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from dataclasses import dataclass
 
 from lkm._text import decode
 from lkm.cache import default_cache
 from lkm.errors import FileError, FormatError, KernelError, LkmError
 from lkm.kallsyms.restriction import explain
-from lkm.kallsyms.snapshot import MAGIC, load, save
 from lkm.kallsyms.table import SymbolTable
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
@@ -75,34 +72,6 @@ def image_table(path: str) -> TableInUse:
         raise NoSymbolsError(f"{path}: {symbols}")
     table = _parsed(symbols.as_text(), path, facts.release or "")
     return TableInUse(table=table, source=path)
-
-
-def read_snapshot(path: str) -> SymbolTable:
-    """Return the table in a file that was saved, or in a copy of ``/proc/kallsyms``.
-
-    Raises ``FileError``, and ``FormatError`` for anything else.
-    """
-    data = _read(path)
-    if not data.startswith(MAGIC) and data[:8].isalnum():
-        return _parsed(data, path, "")
-    try:
-        return load(data)
-    except FormatError as error:
-        raise error.at(path) from None
-
-
-def write_snapshot(table: SymbolTable, path: str) -> None:
-    """Save *table* to the file at *path*; the file is whole or not there. Raises ``FileError``."""
-    data = save(table)
-    partial = f"{path}.{os.getpid()}.new"
-    try:
-        with open(partial, "wb") as file:
-            file.write(data)
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        raise FileError.from_os("write", path, error) from None
 
 
 def _parsed(data: bytes, path: str, release: str) -> SymbolTable:

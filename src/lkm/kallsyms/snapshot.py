@@ -29,7 +29,7 @@ from lkm.kallsyms.parse import Columns
 from lkm.kallsyms.table import SymbolTable
 
 _WHAT = "symbol snapshot"
-MAGIC = b"lkm symbols\n"
+_MAGIC = b"lkm symbols\n"
 _VERSION = 1
 _HEADER = struct.Struct("<12sHBBII")
 # What a snapshot may unpack to. Tables without addresses pack to a hundredth, others to a tenth.
@@ -67,7 +67,7 @@ def save(table: SymbolTable) -> bytes:
         ]
     )
     header = _HEADER.pack(
-        MAGIC, _VERSION, columns.address_size, 0, zlib.crc32(content), len(content)
+        _MAGIC, _VERSION, columns.address_size, 0, zlib.crc32(content), len(content)
     )
     return header + zlib.compress(content, 6)
 
@@ -79,11 +79,11 @@ def load(data: bytes) -> SymbolTable:
     """
     if len(data) < _HEADER.size:
         raise FormatError(_WHAT, "cut off", offset=len(data))
-    magic, version, address_size, _, checksum, size = _HEADER.unpack_from(data)
-    if magic != MAGIC:
+    magic, version, address_size, spare, checksum, size = _HEADER.unpack_from(data)
+    if magic != _MAGIC:
         raise FormatError(_WHAT, "no snapshot of symbols", offset=0)
-    if version != _VERSION or address_size not in (4, 8):
-        raise FormatError(_WHAT, f"version {version} is not known", offset=len(MAGIC))
+    if version != _VERSION or address_size not in (4, 8) or spare:
+        raise FormatError(_WHAT, f"version {version} is not known", offset=len(_MAGIC))
     content = _unpacked(data, size)
     if zlib.crc32(content) != checksum:
         raise FormatError(_WHAT, "its checksum is wrong")
@@ -108,7 +108,7 @@ def read_snapshot(path: str) -> SymbolTable:
 
 def is_snapshot(data: bytes) -> bool:
     """Tell by its first bytes whether *data* is a snapshot."""
-    return data.startswith(MAGIC)
+    return data.startswith(_MAGIC)
 
 
 def write_snapshot(table: SymbolTable, path: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lkm._text import encode
@@ -33,6 +34,8 @@ from lkm.loader.options import KernelOptions
 from lkm.loader.taint import Taint, ends_lock_debugging, letters
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
+from lkm.teaching import RELEASE as TEACHING_RELEASE
+from lkm.teaching import teaching_root
 from lkm.tree.installed import tree_directory
 
 _NAME_BYTES = 56  # MODULE_NAME_LEN on 64 bit
@@ -93,6 +96,22 @@ class Sandbox:
     def __init__(self, path: str | None = None) -> None:
         self.path = state_path() if path is None else path
         self._store = Store(self.path)
+
+    @classmethod
+    def open(
+        cls, path: str | None = None, *, notice: Callable[[str], None] | None = None
+    ) -> Sandbox:
+        """Return the sandbox with a kernel in it: where none is booted, the teaching kernel is.
+
+        That is said to *notice*, in one sentence. Raises as ``boot``.
+        """
+        sandbox = cls(path)
+        if sandbox.boot_if_none(TEACHING_RELEASE, teaching_root()) and notice is not None:
+            notice(
+                f"no kernel was booted in the sandbox: it is the teaching kernel now, "
+                f"{TEACHING_RELEASE} (`lkm sandbox boot --release R --root DIR` boots another)"
+            )
+        return sandbox
 
     def __enter__(self) -> Sandbox:
         return self

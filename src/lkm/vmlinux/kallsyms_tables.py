@@ -45,6 +45,7 @@ _MOST_SYMBOLS = 1 << 20
 _MOST_SEQS = 3 * _MOST_SYMBOLS
 _LONGEST_SYMBOL = 512
 _STEP = 256  # symbols for each marker
+_RUN = 4096
 _MOST_MARKERS = _MOST_SYMBOLS // _STEP
 _LONGEST_STEP = _STEP * (_LONGEST_SYMBOL + 2)  # bytes from one marker to the next
 
@@ -114,6 +115,9 @@ def find_names(memory: Memory, tokens: Tokens) -> Names | None:
         for wide in (4, 8) if align == 8 else (4,):
             for markers_at in _places_of_markers(memory, tokens.start, align, wide):
                 for count in _counts_of_markers(tokens.start - markers_at, align, wide):
+                    last = memory.numbers(markers_at + wide * (count - 1), 1, wide)
+                    if not last or not 2 * _STEP * (count - 1) <= last[0] <= markers_at:
+                        continue
                     markers = memory.numbers(markers_at, count, wide)
                     names = _names_before(memory, markers_at, markers, align)
                     if names and _reaches(names, markers_at + wide * count, tokens.start):
@@ -159,6 +163,9 @@ def _places_of_markers(memory: Memory, end: int, align: int, wide: int) -> Itera
         # A symbol takes two bytes at least. Behind a single marker stands no second one.
         if end - place <= 2 * align + 3 * _STEP or 2 * _STEP <= second[0] <= _LONGEST_STEP:
             yield place
+        elif not second[0]:  # no markers anywhere in a run of zeros
+            start = max(place - _RUN, lowest)
+            place = start + len(memory.data[start:place].rstrip(b"\0"))
 
 
 def _counts_of_markers(distance: int, align: int, wide: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lkm.report.documents.writing import error_facts
+from lkm.resolve.plan import Insert, Missing, Refuse, RunInstall, RunRemove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,33 +47,33 @@ def plans_document(
 
 def step_facts(step: Step) -> dict[str, object]:
     """Return one step of a plan; ``because`` is the module that asks for it, null for the user."""
+    action, *fields = _STEPS[type(step).__name__]
     facts: dict[str, object] = {
-        "action": _ACTIONS[type(step).__name__],
+        "action": action,
         "module": step.module,
         "because": step.because or None,
     }
-    for field in ("path", "command", "params", "required", "reason", "if_unused", "refcnt"):
-        if hasattr(step, field):
-            facts[field] = getattr(step, field)
-    if hasattr(step, "holders"):
-        facts["holders"] = list(step.holders)
-    if hasattr(step, "sources"):
+    for field in fields:
+        value = getattr(step, field)
+        facts[field] = list(value) if isinstance(value, tuple) else value
+    if isinstance(step, Insert | Missing):
         facts["sources"] = [source_facts(source) for source in step.sources]
-    if hasattr(step, "source"):
+    elif isinstance(step, RunInstall | RunRemove | Refuse):
         facts["sources"] = [source_facts(step.source)]
     return facts
 
 
-_ACTIONS = {
-    "Insert": "insert",
-    "RunInstall": "run-install",
-    "Builtin": "builtin",
-    "Missing": "missing",
-    "Skip": "skip",
-    "Refuse": "refuse",
-    "Remove": "remove",
-    "RunRemove": "run-remove",
-    "InUse": "in-use",
+# For each kind of step the word that the document has for it, and the fields that it shows.
+_STEPS = {
+    "Insert": ("insert", "path", "params", "required", "repeated"),
+    "RunInstall": ("run-install", "command", "params", "required", "repeated"),
+    "Builtin": ("builtin",),
+    "Missing": ("missing", "required"),
+    "Skip": ("skip", "reason"),
+    "Refuse": ("refuse",),
+    "Remove": ("remove", "if_unused", "refcnt"),
+    "RunRemove": ("run-remove", "command", "if_unused"),
+    "InUse": ("in-use", "refcnt", "holders", "required"),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lkm._text import decode
+from lkm.loader.options import OPTION_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,16 @@ def sandbox_document(status: Status) -> Document:
         "root": status.root,
         "directory": status.directory,
         "command_line": status.command_line,
+        "image": status.image or None,
         "vermagic": status.vermagic,
+        "vermagic_assumed": not status.vermagic_told,
+        "config_source": status.config_source or None,
+        "options": {
+            **{name: bool(getattr(status.options, name.lower())) for name in OPTION_NAMES},
+            "MODVERSIONS": status.modversions,
+        },
+        "options_assumed": list(status.assumed_options),
+        "not_known": list(status.notes),
         "state_file": status.path,
         "exports": status.exports,
         "exports_source": status.exports_source or None,
