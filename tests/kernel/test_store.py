@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,47 @@ def test_a_load_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
     assert sandbox.modules() == ()
     assert sandbox.read("/sys/module") == b""
+
+
+def an_older_file(path: Path) -> None:
+    """Write a state file as format 1 had it, with a kernel booted in it."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE kernel (key TEXT PRIMARY KEY, value BLOB NOT NULL)")
+        connection.execute("CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, text BLOB)")
+        connection.execute("CREATE INDEX log_text ON log (text)")
+        connection.execute("INSERT INTO log (text) VALUES (x'61')")
+        connection.execute("INSERT INTO kernel VALUES ('release', x'61')")
+        connection.execute(f"PRAGMA application_id = {0x6C6B6D53}")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+
+def test_an_older_lkms_file_is_not_guessed_at_but_booted_anew(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    an_older_file(path)
+    sandbox = Sandbox(str(path))
+
+    with pytest.raises(StateFileError, match="older lkm") as caught:
+        sandbox.modules()
+    with pytest.raises(StateFileError, match="older lkm"):
+        Sandbox.open(str(path)).status()
+    root = a_root(tmp_path / "root")
+    sandbox.boot(RELEASE, str(root))
+    sandbox.insert(module_file(root, "base"))
+
+    assert "boot" in caught.value.remedy
+    assert (sandbox.release(), sandbox.log()) == (RELEASE, ())
+
+
+def test_packed_symbols_that_are_damaged_are_an_error(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.insert(module_file(root, "base"))
+    sandbox.close()
+    for broken in (b"", b"x", zlib.compress(b"a" * 100)[:-5], "a text"):
+        with sqlite3.connect(sandbox.path) as connection:
+            connection.execute("UPDATE module SET kallsyms = ?", (broken,))
+        connection.close()
+
+        with pytest.raises(StateFileError, match="damaged"):
+            sandbox.read("/proc/kallsyms")
+        sandbox.close()

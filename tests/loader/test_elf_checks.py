@@ -13,7 +13,8 @@ from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import Finding
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
-from tests.builders.elf import a_module
+from tests.builders.elf import ASection, a_module
+from tests.loader.examining import a_clean_file, a_kernel, examined, log_of
 
 KERNEL = KernelFacts(release="6.1.0-56-amd64")
 
@@ -149,3 +150,40 @@ def test_a_file_cut_anywhere_is_refused(size: int, tmp_path: Path) -> None:
     number, _log = refusal(a_module()[:size], path=str(tmp_path / "cut.ko"))
 
     assert number in {errno.ENOEXEC, errno.EINVAL}
+
+
+def test_before_6_4_a_struct_module_of_another_size_is_refused_by_lkm_alone() -> None:
+    verdict = examined(a_clean_file(), a_kernel(struct_module_size=1280))
+
+    assert (verdict.errno, log_of(verdict)) == (errno.ENOEXEC, [])
+    assert verdict.refusal is not None
+    assert verdict.refusal.check == "struct-size"
+    assert "oops" in verdict.refusal.evidence
+    assert examined(a_clean_file(), a_kernel(struct_module_size=896)).errno == 0
+
+
+def test_from_6_4_on_the_kernel_compares_the_size_itself() -> None:
+    vermagic = "6.12.1 SMP preempt mod_unload modversions "
+    data = a_clean_file(vermagic=vermagic)
+    kernel = a_kernel(release="6.12.1", vermagic=vermagic, struct_module_size=1280)
+
+    verdict = examined(data, kernel)
+
+    assert (verdict.errno, log_of(verdict)) == (
+        errno.ENOEXEC,
+        [
+            "3 module tm: .gnu.linkonce.this_module section size must match the kernel's built "
+            "struct module size at run time"
+        ],
+    )
+
+
+def test_from_6_4_on_there_must_be_exactly_one_struct_module() -> None:
+    kernel = a_kernel(release="6.12.1")
+    text = ["3 module tm: Only one .gnu.linkonce.this_module section must exist."]
+    twice = a_clean_file(extra=(ASection(".gnu.linkonce.this_module", bytes(896), flags=3),))
+    never = a_clean_file().replace(b".gnu.linkonce.this_module", b".gnu.linkonce.this_modulX")
+
+    assert log_of(examined(twice, kernel)) == text
+    assert log_of(examined(never, kernel)) == text
+    assert log_of(examined(never)) == ["4 tm: No module found in object"]

@@ -6,7 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.kernel.protocol import Kernel
-    from lkm.kernel.sandbox import Sandbox, Status
+    from lkm.kernel.sandbox import Sandbox
+    from lkm.kernel.sandbox_status import Status
 
 
 def open_kernel(on: str, console: Console | None = None) -> Kernel:

@@ -19,7 +19,8 @@ from lkm.cli.opening import open_sandbox
 from lkm.cli.which_kernel import only_release
 from lkm.errors import FileError, UsageError
 from lkm.kernel.image_facts import read_kernel_facts
-from lkm.kernel.sandbox import Sandbox, Status
+from lkm.kernel.sandbox import Sandbox
+from lkm.kernel.sandbox_status import Status
 from lkm.loader.options import OPTION_NAMES
 from lkm.teaching import RELEASE, teaching_root
 

@@ -12,7 +12,6 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lkm._text import encode
 from lkm.errors import FileError, KernelError, NoUnloadingError
@@ -25,13 +24,13 @@ from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox_facts import kernel_facts
 from lkm.kernel.sandbox_files import Folder, ShownKernel, find_entry, kernel_files
+from lkm.kernel.sandbox_status import Status, read_status
 from lkm.kernel.store import Store, state_path
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
 from lkm.loader.layout import layout
-from lkm.loader.options import KernelOptions
-from lkm.loader.taint import Taint, ends_lock_debugging, letters
+from lkm.loader.taint import Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from lkm.teaching import RELEASE as TEACHING_RELEASE
@@ -39,48 +38,6 @@ from lkm.teaching import teaching_root
 from lkm.tree.installed import tree_directory
 
 _NAME_BYTES = 56  # MODULE_NAME_LEN on 64 bit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """What the sandbox kernel is.
-
-    *path* is the state file. *root* and *directory* are where its tree lies. *image* is what was
-    read of the kernel itself, empty where nothing was; *notes* tell what that, or its not being
-    there, left open. *exports* counts the symbols its kernel exports, which come from
-    *exports_source* (a path), or, where that is empty, are assumed: what the tree's modules need
-    and none exports. *vermagic* is the image's if *vermagic_told*, else the most common of the
-    tree's modules, empty where none states one. *options* come from *config_source*; those named
-    in *assumed_options* nothing tells, they are as Debian has them. *unreadable* counts the module
-    files that could not be read, None where none had to be. *tainted* is the number in
-    ``/proc/sys/kernel/tainted``, *taints* its letters.
-    """
-
-    path: str
-    release: str
-    root: str
-    directory: str
-    command_line: str
-    image: str
-    notes: tuple[str, ...]
-    vermagic: str
-    vermagic_told: bool
-    exports: int
-    exports_source: str
-    options: KernelOptions
-    assumed_options: tuple[str, ...]
-    config_source: str
-    modversions: bool
-    tree_modules: int
-    unreadable: int | None
-    tainted: int
-    taints: str
-    loaded: int
-
-    @property
-    def assumed(self) -> bool:
-        """Tell whether the kernel's exports are assumed, not read from anywhere."""
-        return not self.exports_source
 
 
 class Sandbox:
@@ -169,30 +126,7 @@ class Sandbox:
     def status(self) -> Status:
         """Return what kernel this is."""
         with self._store.reading() as connection:
-            values = kernel_rows.read_values(connection)
-            tainted = int(values["tainted"])
-            return Status(
-                path=self.path,
-                release=values["release"],
-                root=values["root"],
-                directory=values["directory"],
-                command_line=values["command_line"],
-                image=values["image"],
-                notes=tuple(values["notes"].splitlines()),
-                vermagic=values["vermagic"],
-                vermagic_told=values["vermagic_told"] == "1",
-                exports=kernel_rows.count(connection, "symbol"),
-                exports_source=values["exports_source"],
-                options=kernel_rows.read_options(values),
-                assumed_options=tuple(values["assumed_options"].split()),
-                config_source=values["config_source"],
-                modversions=values["modversions"] == "1",
-                tree_modules=int(values["tree_modules"]),
-                unreadable=int(values["unreadable"]) if values["unreadable"] else None,
-                tainted=tainted,
-                taints=letters(tainted),
-                loaded=kernel_rows.count(connection, "module"),
-            )
+            return read_status(connection, self.path)
 
     def release(self) -> str:
         """See Kernel."""

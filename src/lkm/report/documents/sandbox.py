@@ -10,7 +10,7 @@ from lkm.loader.options import OPTION_NAMES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lkm.kernel.sandbox import Status
+    from lkm.kernel.sandbox_status import Status
     from lkm.loader.findings import LogLine
     from lkm.report.documents.writing import Document
 
