@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Print a line for each module found, built-in ones marked."""
-    catalog = which_kernel.chosen(args).catalog(console)
+    catalog = which_kernel.chosen(args, console).catalog(console)
     criteria = Criteria(pattern=args.pattern, **{name: getattr(args, name) for name in _CRITERIA})
     problems: list[LkmError] = []
 

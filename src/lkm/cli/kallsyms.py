@@ -54,8 +54,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     return _look(args, console)
 
 
-def _table(args: argparse.Namespace) -> TableInUse:
-    kernel = which_kernel.chosen(args)
+def _table(args: argparse.Namespace, console: Console) -> TableInUse:
+    kernel = which_kernel.chosen(args, console)
     if kernel.image:
         return image_table(kernel.image)
     if kernel.named and not (kernel.on == "sandbox" and kernel.tree):
@@ -67,7 +67,7 @@ def _table(args: argparse.Namespace) -> TableInUse:
 
 
 def _look(args: argparse.Namespace, console: Console) -> int:
-    used = _table(args)
+    used = _table(args, console)
     table = used.table
     if args.address is not None:
         return _at_address(used, args, console)
@@ -112,7 +112,7 @@ def _at_address(used: TableInUse, args: argparse.Namespace, console: Console) ->
 def _save(words: list[str], args: argparse.Namespace, console: Console) -> int:
     if len(words) != 1:
         raise UsageError("save takes one FILE")
-    used = _table(args)
+    used = _table(args, console)
     write_snapshot(used.table, words[0])
     if used.table.hidden:
         console.warning(f"the snapshot has no addresses: {used.why_hidden}")
@@ -127,7 +127,7 @@ def _diff(words: list[str], args: argparse.Namespace, console: Console) -> int:
     if len(words) not in (1, 2):
         raise UsageError("diff takes BEFORE and, if it is not the kernel of now, AFTER")
     before = read_snapshot(words[0])
-    after = read_snapshot(words[1]) if len(words) > 1 else _table(args).table
+    after = read_snapshot(words[1]) if len(words) > 1 else _table(args, console).table
     diff = compare(before, after, fold_llvm=args.fold_llvm)
     if console.json:
         from lkm.report.documents.kallsyms import diff_document

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Print the options; return 3 where the configuration cannot be had."""
-    kernel = which_kernel.chosen(args)
+    kernel = which_kernel.chosen(args, console)
     try:
         directory = kernel.directory
     except NoTreeError:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from lkm.kernel.sandbox_status import Status
 
 
-def open_kernel(on: str, console: Console | None = None) -> Kernel:
+def open_kernel(on: str, console: Console) -> Kernel:
     """Return the kernel that ``--on`` names; empty is the live one.
 
-    A sandbox that was never booted boots the teaching kernel, which *console*, or stderr, is told.
+    A sandbox that was never booted boots the teaching kernel, and says so.
     """
     if on != "sandbox":
         from lkm.kernel.live import LiveKernel  # only the one that is meant
@@ -22,21 +22,13 @@ def open_kernel(on: str, console: Console | None = None) -> Kernel:
     return open_sandbox(console)
 
 
-def open_sandbox(console: Console | None = None) -> Sandbox:
-    """Return the sandbox, booted; *console* as above."""
+def open_sandbox(console: Console) -> Sandbox:
+    """Return the sandbox, booted as above."""
     from lkm.kernel.sandbox import Sandbox  # it needs sqlite3
 
-    def notice(text: str) -> None:
-        if console is not None:
-            console.say("NOTICE", text)
-            return
-        import sys  # a caller without a console
-
-        sys.stderr.write(f"lkm: NOTICE: {text}\n")
-
-    return Sandbox.open(notice=notice)
+    return Sandbox.open(notice=lambda text: console.say("NOTICE", text))
 
 
-def sandbox_status(console: Console | None = None) -> Status:
+def sandbox_status(console: Console) -> Status:
     """Return what kernel the sandbox is, booted as by ``open_kernel``."""
     return open_sandbox(console).status()

@@ -60,7 +60,7 @@ class Chosen:
         return catalog
 
 
-def chosen(args: argparse.Namespace) -> Chosen:
+def chosen(args: argparse.Namespace, console: Console) -> Chosen:
     """Return the kernel that the arguments name: from an image its release, else the other way.
 
     Raises ``UsageError`` where they contradict each other, and what reading an image raises.
@@ -79,7 +79,7 @@ def chosen(args: argparse.Namespace) -> Chosen:
         release = _release_of(image)
     named = bool(args.root or release or image)
     if args.on == "sandbox":
-        status = sandbox_status()
+        status = sandbox_status(console)
         if not tree and not args.root and release in ("", status.release):
             tree = status.directory
         root, default = args.root or status.root, status.release
@@ -97,10 +97,9 @@ def chosen(args: argparse.Namespace) -> Chosen:
 
 
 def _release_of(image: str) -> str:
-    from lkm.cache import default_cache
-    from lkm.vmlinux.facts import read_facts  # most calls name a release
+    from lkm.kernel.image_facts import read_kernel_facts  # most calls name a release
 
-    release = read_facts(image, cache=default_cache()).release
+    release = read_kernel_facts(image).release
     if not release:
         raise UsageError(f"{image} does not say which release it is; add --release")
     return release

@@ -10,11 +10,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lkm.cache import default_cache
+from lkm.kernel.image_facts import read_kernel_facts
 from lkm.tree.installed import kernel_config, kernel_image
 from lkm.vmlinux.answers import CouldNotTell, NotThere
 from lkm.vmlinux.config import Config, read_config_file
-from lkm.vmlinux.facts import read_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +232,7 @@ def find_config(
     image = image or kernel_image(root, release, directory)
     if not image:
         return CouldNotTell(f"{release} has neither a configuration file nor an image")
-    found = read_facts(image, cache=default_cache()).config
+    found = read_kernel_facts(image).config
     if isinstance(found, CouldNotTell | NotThere):
         return CouldNotTell(f"{image}: {found.why}, and no configuration file lies beside it")
     return FoundConfig(found, image)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lkm._text import decode
-from lkm.cache import default_cache
 from lkm.errors import FileError, FormatError, KernelError, LkmError
 from lkm.kallsyms.restriction import explain
 from lkm.kallsyms.table import SymbolTable
+from lkm.kernel.image_facts import read_kernel_facts
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
 from lkm.vmlinux.answers import CouldNotTell, NotThere
-from lkm.vmlinux.facts import read_facts
 
 
 class NoSymbolsError(LkmError):
@@ -64,7 +63,7 @@ def image_table(path: str) -> TableInUse:
     Raises ``NoSymbolsError`` where it has none or the layout is not known, and what reading the
     image raises.
     """
-    facts = read_facts(path, cache=default_cache())
+    facts = read_kernel_facts(path)
     symbols = facts.kallsyms
     if isinstance(symbols, NotThere):
         raise NoSymbolsError(f"{path} has no symbol table: {symbols.why}")
