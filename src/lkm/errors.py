@@ -33,14 +33,22 @@ class FormatError(LkmError):
     """Bytes that are not what they claim to be.
 
     *what* names the format, *offset* the byte where reading failed (None where no one place is to
-    blame), *path* the file, once it is known.
+    blame), *path* the file, once it is known. *remedy* replaces the advice for a damaged file.
     """
 
     remedy = "the file is damaged, cut off, or something else: get it anew"
 
     def __init__(
-        self, what: str, problem: str, *, offset: int | None = None, path: str | None = None
+        self,
+        what: str,
+        problem: str,
+        *,
+        offset: int | None = None,
+        path: str | None = None,
+        remedy: str | None = None,
     ) -> None:
+        if remedy is not None:
+            self.remedy = remedy
         self.what = what
         self.problem = problem
         self.offset = offset
@@ -51,9 +59,9 @@ class FormatError(LkmError):
 
     def at(self, path: str) -> FormatError:
         """Return the same error, naming the file that the bytes came from."""
-        error = FormatError(self.what, self.problem, offset=self.offset, path=path)
-        error.remedy = self.remedy
-        return error
+        return FormatError(
+            self.what, self.problem, offset=self.offset, path=path, remedy=self.remedy
+        )
 
 
 class FileError(LkmError):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lkm.teaching import RELEASE, teaching_root
 from lkm.tour.basics import BASICS
-from lkm.tour.events import Ran, Scene, Step, Tell, Telling, Verify
+from lkm.tour.events import Ran, Run, Scene, Step, Tell, Telling, Verify
 from lkm.tour.loading import LOADING
 from lkm.tour.telling import Style, summary, tell
 from tests.cli.running import lkm
@@ -88,9 +91,99 @@ def test_the_running_kernel_is_not_touched_without_a_yes(monkeypatch: pytest.Mon
         monkeypatch.setattr("sys.stdin", nothing)
         ran = lkm("tour", "--on", "live")
 
-    assert ran.status == 1
-    assert "[y/N]" in ran.out
     assert "$ lkm" not in ran.out
+    if Path("/proc/modules").exists():
+        assert ran.status == 1
+        assert "[y/N]" in ran.out
+    else:
+        assert ran.status == 3
+        assert "no support for loadable modules" in ran.err
+
+
+def test_a_document_needs_no_reader_and_asks_nobody() -> None:
+    for words in (("--step",), ("--on", "live")):
+        ran = lkm("tour", "--json", *words)
+        assert ran.status == 2
+        assert json.loads(ran.out)["schema"] == "lkm.error/1"
+
+
+def a_tour_in_steps(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lkm", "tour", "--step"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+
+
+@pytest.mark.parametrize(("number", "status"), [(2, 130), (15, 143), (1, 129)])
+@pytest.mark.parametrize("pages", [0, 1, 7])
+def test_a_signal_ends_it_at_once_and_leaves_nothing(
+    tmp_path: Path, number: int, status: int, pages: int
+) -> None:
+    with a_tour_in_steps(tmp_path) as telling:
+        assert telling.stdin is not None
+        assert telling.stdout is not None
+        assert telling.stdout.readline().startswith("Loadable kernel modules")
+        telling.stdin.write("\n" * pages)  # the last page may be under way, or done
+        telling.stdin.flush()
+        telling.send_signal(number)
+        out, err = telling.communicate(timeout=60)
+
+    assert telling.returncode == status, err
+    assert err == ""
+    assert "What was verified" not in out
+    assert os.listdir(tmp_path) == []
+
+
+def test_in_steps_it_waits_after_each_part(tmp_path: Path) -> None:
+    with a_tour_in_steps(tmp_path) as telling:
+        out, _err = telling.communicate("\n" * 20, timeout=60)
+
+    assert telling.returncode == 0
+    assert out.count("[Enter]") == len(BASICS) + len(LOADING) - 1
+
+
+# What is broken, and the claims that must then fail, and no others.
+def _drop_modules_dep(root: Path) -> None:
+    (root / "lib/modules" / RELEASE / "modules.dep").unlink()
+
+
+def _rename_the_description(root: Path) -> None:
+    (file,) = root.rglob("vfat.ko")
+    file.write_bytes(file.read_bytes().replace(b"description=VFAT", b"description=QQQQ"))
+
+
+def _say_that_nothing_unloads(root: Path) -> None:
+    config = root / "boot" / f"config-{RELEASE}"
+    text = config.read_text()
+    assert "CONFIG_MODULE_UNLOAD=y" in text
+    config.write_text(text.replace("CONFIG_MODULE_UNLOAD=y", "# CONFIG_MODULE_UNLOAD is not set"))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "claims"),
+    [
+        (
+            _drop_modules_dep,
+            {"its modules and their indexes are there", "modules.dep names what btrfs needs"},
+        ),
+        (_rename_the_description, {"vfat describes itself"}),
+        (_say_that_nothing_unloads, {"and lets them be removed again"}),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_is_broken_makes_just_those_claims_fail_that_tell_of_it(
+    a_copy: Path, break_it: Callable[[Path], None], claims: set[str]
+) -> None:
+    break_it(a_copy)
+
+    document = json.loads(lkm("tour", "--root", str(a_copy), "--json").out)
+
+    failed = {claim["claim"] for claim in document["claims"] if not claim["holds"]}
+    assert failed == claims
 
 
 @pytest.mark.debian
@@ -113,6 +206,9 @@ SCENE = Scene(
     vfat_path="/v",
     fat_path="/f",
     folder="/tmp",
+    count=2,
+    kinds=(),
+    lone="dummy",
 )
 
 
@@ -127,15 +223,15 @@ def told(*, colour: bool) -> tuple[str, list[bool]]:
     import io
 
     out = io.StringIO()
-    runner_words: list[tuple[str, ...]] = []
+    commands: list[Run] = []
 
-    def runner(words: tuple[str, ...]) -> Ran:
-        runner_words.append(words)
+    def runner(command: Run) -> Ran:
+        commands.append(command)
         return Ran(0, "Module\n" + "fat 1\n" * 40, "a warning\n")
 
     steps = (Step("One", one_step),)
     checked = tell(steps, SCENE, runner, out, Style(colour=colour), pause=lambda: None)
-    assert runner_words == [("--on", "sandbox", "lsmod")]
+    assert [command.words for command in commands] == [("--on", "sandbox", "lsmod")]
     return out.getvalue() + summary(checked, Style(colour=colour)), [one.holds for one in checked]
 
 

@@ -6,21 +6,20 @@
   lkm kallsyms diff BEFORE [AFTER]  what came, went and moved between two snapshots, or until now
 
 Without more it is the running kernel's /proc/kallsyms; --on sandbox the sandbox's; --kernel,
---release or --vmlinux that of a kernel image, without modules. Capital type letters are symbols
-that others may use. Where the kernel hides addresses they are left out, and stderr says why.
+--release or --vmlinux that of a kernel image, without modules. A capital type letter is a global
+symbol; in a module a plain export, while its GPL-only exports stay lower case. Where the kernel
+hides addresses they are left out, and stderr says why.
 Exit status: 0 found, or nothing differs; 1 nothing found, or something differs; 3 cannot be told.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
-
 from lkm._text import decode, printable
 from lkm.cli import which_kernel
 from lkm.cli.console import Console
 from lkm.diagnose.symbols import TableInUse, image_table, live_table, sandbox_table
-from lkm.errors import UsageError
+from lkm.errors import NoTreeError, UsageError
 from lkm.kallsyms.diff import Diff, compare
 from lkm.kallsyms.snapshot import read_snapshot, write_snapshot
 from lkm.kallsyms.table import Symbol, SymbolTable
@@ -45,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> int:
     """Do what the words say."""
     action, words = args.words[:1], args.words[1:]
+    _refuse_unused(args)
     if action == ["save"]:
         return _save(words, args, console)
     if action == ["diff"]:
@@ -59,11 +59,33 @@ def _table(args: argparse.Namespace, console: Console) -> TableInUse:
     if kernel.image:
         return image_table(kernel.image)
     if kernel.named and not (kernel.on == "sandbox" and kernel.tree):
-        image = kernel_image(kernel.root, kernel.release, kernel.directory)
+        image = kernel_image(kernel.root, kernel.release, _directory(kernel))
         if not image:
             raise UsageError(f"{kernel.release} has no image under {kernel.root}; name a --vmlinux")
         return image_table(image)
     return sandbox_table() if kernel.on == "sandbox" else live_table()
+
+
+def _directory(kernel: which_kernel.Chosen) -> str:
+    """Return the tree's directory, empty where there is none: an image can do without."""
+    try:
+        return kernel.directory
+    except NoTreeError:
+        return ""
+
+
+def _refuse_unused(args: argparse.Namespace) -> None:
+    """Raise ``UsageError`` for an option that would change nothing."""
+    action = args.words[0] if args.words[:1] in (["save"], ["diff"]) else ""
+    if action != "diff" and (args.counts or args.fold_llvm):
+        raise UsageError("--counts and --fold-llvm belong to diff")
+    if action and (args.module is not None or args.address is not None):
+        raise UsageError(f"--module and --address do not go with {action}")
+    if args.address is not None and (args.module is not None or args.words):
+        raise UsageError("--address finds one symbol; neither PATTERN nor --module goes with it")
+    names_kernel = args.root or args.release or args.vmlinux or args.kernel
+    if action == "diff" and len(args.words) > 2 and names_kernel:
+        raise UsageError("two snapshots are compared without any kernel; name none")
 
 
 def _look(args: argparse.Namespace, console: Console) -> int:
@@ -81,7 +103,9 @@ def _look(args: argparse.Namespace, console: Console) -> int:
         console.document = symbols_document(used, table)
     else:
         console.out.write(printable_lines(table))
-    if used.table.hidden:
+    if not len(table):
+        console.say("NOTICE", "no symbol matches")
+    elif used.table.hidden:
         console.say("NOTICE", used.why_hidden)
     return 0 if len(table) else 1
 
@@ -112,6 +136,8 @@ def _at_address(used: TableInUse, args: argparse.Namespace, console: Console) ->
 def _save(words: list[str], args: argparse.Namespace, console: Console) -> int:
     if len(words) != 1:
         raise UsageError("save takes one FILE")
+    if words == ["-"]:
+        raise UsageError("save writes a file, not stdout: name one (./- if that is its name)")
     used = _table(args, console)
     write_snapshot(used.table, words[0])
     if used.table.hidden:
@@ -140,9 +166,9 @@ def _diff(words: list[str], args: argparse.Namespace, console: Console) -> int:
     return 1 if diff.modules else 0
 
 
-def printable_lines(table: Iterable[Symbol] | SymbolTable) -> str:
+def printable_lines(table: SymbolTable) -> str:
     """Return the lines of ``/proc/kallsyms``, addresses that are hidden left out."""
-    if isinstance(table, SymbolTable) and not table.hidden:
+    if not table.hidden:
         text = decode(table.as_text())
         return (
             text
@@ -151,7 +177,7 @@ def printable_lines(table: Iterable[Symbol] | SymbolTable) -> str:
                 printable(line).replace("\\x09", "\t") + "\n" for line in text.splitlines()
             )
         )
-    return "".join([_line(symbol) + "\n" for symbol in table])
+    return "".join([_line(symbol, hidden=True) + "\n" for symbol in table])
 
 
 def printable_diff(diff: Diff, *, lists: bool) -> str:
@@ -175,20 +201,25 @@ def printable_diff(diff: Diff, *, lists: bool) -> str:
         shift = f", by {changes.shift:+#x}" if changes.shift else ""
         lines.append(f"{name}{whole}: {told}{shift}")
     for changes in diff.modules if lists else ():
-        lines += [f"+ {_line(symbol)}" for symbol in changes.added]
-        lines += [f"- {_line(symbol)}" for symbol in changes.removed]
+        lines += [f"+ {_line(symbol, hidden=diff.after_hidden)}" for symbol in changes.added]
+        lines += [f"- {_line(symbol, hidden=diff.before_hidden)}" for symbol in changes.removed]
         lines += [
             f"> {one.before:016x} -> {one.after:016x} {one.type} {printable(one.name)}"
             for one in changes.moved
         ]
         lines += [
-            f"~ {one.address:016x} {one.before} -> {one.after} {printable(one.name)}"
+            f"~ {_shown(one.address, hidden=diff.after_hidden)} {one.before} -> {one.after} "
+            f"{printable(one.name)}"
             for one in changes.retyped
         ]
     return "\n".join(lines) + "\n"
 
 
-def _line(symbol: Symbol) -> str:
-    address = f"{symbol.address:016x}" if symbol.address else _HIDDEN
+def _shown(address: int, *, hidden: bool) -> str:
+    return _HIDDEN if hidden else f"{address:016x}"
+
+
+def _line(symbol: Symbol, *, hidden: bool) -> str:
+    address = _shown(symbol.address, hidden=hidden)
     module = f"\t[{symbol.module}]" if symbol.module else ""
     return f"{address} {symbol.type} {printable(symbol.name)}{module}"

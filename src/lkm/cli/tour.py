@@ -12,23 +12,32 @@ import argparse
 import io
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from lkm.cli.console import Console
 from lkm.cli.which_kernel import only_release
 from lkm.errors import UsageError
+from lkm.kernel.live import LiveKernel
+from lkm.kernel.sandbox import Sandbox
 from lkm.names import module_name_of_path
 from lkm.teaching import RELEASE, teaching_root
 from lkm.tour.basics import BASICS
-from lkm.tour.events import Ran, Scene
+from lkm.tour.events import Ran, Run, Scene
 from lkm.tour.loading import LOADING
 from lkm.tour.telling import Style, summary, tell
-from lkm.tree.catalog import Catalog
+from lkm.tree.catalog import Catalog, Entry
 from lkm.tree.installed import tree_directory
 
 _NEEDED = ("btrfs", "vfat", "fat")
+_KINDS = ("kernel/drivers", "kernel/fs", "kernel/crypto", "kernel/lib")
+# One of these, whichever the kernel has as a module that needs no other.
+_LONE = ("binfmt_misc", "nls_cp437", "nls_ascii", "dummy", "cryptd")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,41 +52,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> int:
     """Tell the lesson; return 1 if something that it claims did not hold."""
-    if args.on == "live" and (args.root or args.release):
-        raise UsageError("--on live is the running kernel: --root and --release are for a sandbox")
-    if args.on == "live" and not (args.yes or _agreed(console)):
-        console.error("not told: it would load and unload modules of the running kernel")
-        return 1
-    folder = tempfile.mkdtemp(prefix="lkm-tour-")
-    state = os.environ.get("LKM_STATE")
-    os.environ["LKM_STATE"] = os.path.join(folder, "sandbox")
-    try:
-        return _tell(args, console, folder)
-    finally:
-        if state is None:
-            del os.environ["LKM_STATE"]
-        else:
-            os.environ["LKM_STATE"] = state
-        shutil.rmtree(folder, ignore_errors=True)
+    if args.json and args.step:
+        raise UsageError("--step waits for a reader, and --json has none")
+    if args.on == "live":
+        if args.root or args.release:
+            raise UsageError("--on live is the running kernel; --root and --release are not for it")
+        if args.json and not args.yes:
+            raise UsageError("--on live asks before it changes the kernel; with --json say --yes")
+        LiveKernel().modules()  # raises where it takes no modules
+    with _private_folder() as folder, _ended_by_signals() as interrupts:
+        scene = _scene(args, folder)
+        if scene.on == "live" and not (args.yes or _agreed(console)):
+            console.error("not told: it would load and unload modules of the running kernel")
+            return 1
+        return _tell(scene, args, console, lambda command: _ran(command, interrupts))
 
 
-def _tell(args: argparse.Namespace, console: Console, folder: str) -> int:
-    scene = _scene(args, folder)
+def _tell(
+    scene: Scene, args: argparse.Namespace, console: Console, runner: Callable[[Run], Ran]
+) -> int:
     if scene.on == "sandbox":
-        from lkm.kernel.sandbox import Sandbox  # the live kernel needs none
-
         Sandbox().boot(scene.release, scene.root)
     out = io.StringIO() if args.json else console.out
     style = Style(colour=not args.json and _wants_colour(console))
     pause = _wait_for_enter(console) if args.step else _go_on
     out.write(f"Loadable kernel modules: a lesson on {scene.release}, {_where(scene)}.\n")
-    checked = tell((*BASICS, *LOADING), scene, _run_lkm, out, style, pause=pause)
+    checked = tell((*BASICS, *LOADING), scene, runner, out, style, pause=pause)
     if args.json:
         from lkm.report.documents.tour import tour_document
 
         console.document = tour_document(scene, checked)
     else:
         out.write(summary(checked, style))
+        out.write("\n" + _try_it_yourself(scene) + "\n")
     return 0 if all(one.holds for one in checked) else 1
 
 
@@ -92,21 +99,33 @@ def _scene(args: argparse.Namespace, folder: str) -> Scene:
         root, release = teaching_root(), RELEASE
     directory = tree_directory(root, release)
     catalog = Catalog.open(directory)
-    entries = {name: catalog.entry(name) for name in _NEEDED}
-    missing = [name for name, entry in entries.items() if entry is None]
-    if missing:
-        raise UsageError(f"{release} has no module {', '.join(missing)}, which the lesson shows")
-    paths = {name: catalog.file(entry.path) for name, entry in entries.items() if entry}
-    btrfs = entries["btrfs"]
-    assert btrfs is not None
+    entries: dict[str, Entry] = {entry.name: entry for entry in catalog.entries()}
+    missing = [name for name in _NEEDED if name not in entries]
+    lone = [name for name in _LONE if name in entries and not entries[name].depends]
+    if missing or not lone:
+        lacking = ", ".join(missing) or f"one of {', '.join(_LONE)}"
+        built_in = [name for name in missing if catalog.is_builtin(name)]
+        why = f" (built in: {', '.join(built_in)})" if built_in else ""
+        raise UsageError(f"{release} lacks modules that the lesson loads: {lacking}{why}")
+    kinds = {
+        folder: entry.name
+        for entry in reversed(entries.values())
+        for folder in _KINDS
+        if entry.path.startswith(f"{folder}/")
+    }
     return Scene(
         on=args.on,
         root=root,
         release=release,
         directory=directory,
-        dependencies=tuple(module_name_of_path(path) for path in reversed(btrfs.depends)),
-        vfat_path=paths["vfat"],
-        fat_path=paths["fat"],
+        count=len(entries),
+        kinds=tuple((folder, kinds[folder]) for folder in _KINDS if folder in kinds),
+        dependencies=tuple(
+            module_name_of_path(path) for path in reversed(entries["btrfs"].depends)
+        ),
+        lone=lone[0],
+        vfat_path=catalog.file(entries["vfat"].path),
+        fat_path=catalog.file(entries["fat"].path),
         folder=folder,
     )
 
@@ -117,17 +136,89 @@ def _where(scene: Scene) -> str:
     return "in a sandbox: real module files, a kernel in a file"
 
 
-def _run_lkm(words: tuple[str, ...]) -> Ran:
-    """Run an lkm command in this process, its output kept."""
+def _try_it_yourself(scene: Scene) -> str:
+    if scene.on == "live":
+        return "Try it yourself: the commands above work as they stand, as root."
+    if scene.root == teaching_root():
+        return (
+            "Try it yourself: `lkm --on sandbox modprobe btrfs`. The first such command boots this "
+            "kernel in a sandbox of yours;\n`lkm sandbox reset` forgets it."
+        )
+    boot = f"lkm sandbox boot --root {scene.root} --release {scene.release}"
+    return f"Try it yourself: `{boot}`, then the commands above."
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """Make a folder for snapshots and for a sandbox of the lesson's own; it goes at the end."""
+    folder = tempfile.mkdtemp(prefix="lkm-tour-")
+    state = os.environ.get("LKM_STATE")
+    os.environ["LKM_STATE"] = os.path.join(folder, "sandbox")
+    try:
+        yield folder
+    finally:
+        if state is None:
+            del os.environ["LKM_STATE"]
+        else:
+            os.environ["LKM_STATE"] = state
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Interrupts:
+    """Remembers a signal, since what it raises may come where Python swallows it."""
+
+    def __init__(self) -> None:
+        self.got: int | None = None
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.got = number
+        self.end()
+
+    def end(self) -> None:
+        """Raise what ends the lesson, if a signal has come."""
+        if self.got == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.got is not None:
+            sys.exit(128 + self.got)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[_Interrupts]:
+    """End the lesson in good order when the user or the terminal wants it to end."""
+    interrupts = _Interrupts()
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupts) for number in wanted}
+    try:
+        yield interrupts
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ran(command: Run, interrupts: _Interrupts) -> Ran:
+    """Run *command*, its output kept: lkm in this process, others as they are installed."""
+    if command.program != "lkm":
+        try:
+            done = subprocess.run(
+                [command.program, *command.words],
+                capture_output=True,
+                text=True,
+                errors="surrogateescape",
+                check=False,
+            )
+        except OSError as error:
+            return Ran(127, "", f"{command.program}: {error.strerror}\n")
+        return Ran(done.returncode, done.stdout, done.stderr)
     from lkm.cli.main import main  # main imports this file
 
     out, err = _Kept(), _Kept()
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = out, err
     try:
-        status = main(["lkm", *words])
+        status = main(["lkm", *command.words])
     finally:
         sys.stdout, sys.stderr = streams
+    interrupts.end()
     return Ran(status, out.text(), err.text())
 
 

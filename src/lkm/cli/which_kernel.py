@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lkm.cli.opening import sandbox_status
 from lkm.errors import UsageError
 from lkm.tree.catalog import Catalog
-from lkm.tree.installed import releases, tree_directory
+from lkm.tree.installed import MODULE_FOLDERS, installed_kernels, releases, tree_directory
 
 if TYPE_CHECKING:
     from lkm.cli.console import Console
@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--root", metavar="DIR", help="another file system root")
     parser.add_argument("--release", metavar="R", help="the kernel's release, as uname -r says it")
-    parser.add_argument("--vmlinux", metavar="FILE", help="the kernel's image")
+    parser.add_argument(
+        "--vmlinux", metavar="FILE", help="the kernel's image, or facts saved of it"
+    )
     parser.add_argument(
         "--kernel",
         metavar="X",
@@ -75,34 +77,62 @@ def chosen(args: argparse.Namespace, console: Console) -> Chosen:
         image = args.kernel
     elif args.kernel:
         release = args.kernel
-    if image and not release:
-        release = _release_of(image)
+    if image:
+        release = _release_of(image, release)
     named = bool(args.root or release or image)
+    root = args.root or _root_of(tree, image, release)
+    running = False
     if args.on == "sandbox":
         status = sandbox_status(console)
-        if not tree and not args.root and release in ("", status.release):
+        if not tree and not root and release in ("", status.release):
             tree = status.directory
-        root, default = args.root or status.root, status.release
+        root, release = root or status.root, release or status.release
+    elif root not in ("", "/"):
+        release = release or only_release(root)
     else:
-        root, default = args.root or "/", os.uname().release
+        root, default = "/", os.uname().release
+        release = release or default
+        running = not args.root and release == default
     return Chosen(
         on=args.on,
         root=root,
-        release=release or default,
+        release=release,
         image=image,
-        running=args.on == "live" and not args.root and release in ("", default),
+        running=running,
         named=named,
         tree=tree,
     )
 
 
-def _release_of(image: str) -> str:
-    from lkm.kernel.image_facts import read_kernel_facts  # most calls name a release
+def _release_of(image: str, release: str) -> str:
+    """Return the release of *image*. Raises ``UsageError`` if that is not *release*, if given."""
+    from lkm.kernel.image_facts import release_of  # most calls name no image
 
-    release = read_kernel_facts(image).release
-    if not release:
+    told = release_of(image)
+    if not told and not release:
         raise UsageError(f"{image} does not say which release it is; add --release")
-    return release
+    if told and release and told != release:
+        raise UsageError(f"{image} is the kernel {told}, not {release}")
+    return told or release
+
+
+def _root_of(tree: str, image: str, release: str) -> str:
+    """Return the root that a *tree* lies in, or an *image* whose kernel has a tree there too.
+
+    Empty where the place of neither tells it.
+    """
+    if tree:
+        path = os.path.abspath(tree)
+        # The longer one first: the other is its end.
+        for folder in sorted(MODULE_FOLDERS, key=len, reverse=True):
+            if path.endswith(f"/{folder}/{release}"):
+                return path.removesuffix(f"/{folder}/{release}") or "/"
+    folder = os.path.dirname(os.path.abspath(image)) if image else ""
+    if os.path.basename(folder) == "boot":
+        root = os.path.dirname(folder)
+        if release in releases(root):
+            return root
+    return ""
 
 
 def only_release(root: str) -> str:
@@ -110,7 +140,7 @@ def only_release(root: str) -> str:
 
     Raises ``UsageError``, which names those that are there.
     """
-    found = releases(root)
+    found = releases(root) or tuple([kernel.release for kernel in installed_kernels(root)])
     if len(found) == 1:
         return found[0]
     running = os.uname().release

@@ -10,10 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lkm.kernel.image_facts import read_kernel_facts
-from lkm.tree.installed import kernel_config, kernel_image
+from lkm.errors import UsageError
+from lkm.kernel.image_facts import config_file, find_image, first_bytes, read_kernel_facts
 from lkm.vmlinux.answers import CouldNotTell, NotThere
 from lkm.vmlinux.config import Config, read_config_file
+from lkm.vmlinux.system_map import START_SIZE, is_system_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
         "A module's memory is not protected from itself.",
     ),
     "KALLSYMS": _Meaning(
-        "/proc/kallsyms lists the kernel's functions by name, those of modules too.",
+        "/proc/kallsyms lists functions by name: the kernel's, and those of modules it has loaded.",
         "/proc/kallsyms does not exist, and crashes are printed without names.",
     ),
     "KALLSYMS_ALL": _Meaning(
@@ -169,7 +170,7 @@ _MEANINGS: Mapping[str, _Meaning] = {
     ),
     "LOCK_DOWN_KERNEL_FORCE_NONE": _Meaning(
         "Lockdown is off until Secure Boot, the command line or root turns it on.",
-        "Lockdown is on by itself, or there is none.",
+        "Lockdown is not left off: another of these options forces it on from the start.",
         of_some=True,
     ),
     "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": _Meaning(
@@ -194,10 +195,14 @@ def module_options(config: Mapping[str, str]) -> tuple[OptionFact, ...]:
     """Return the options for loadable modules, in reading order.
 
     *config* maps options, with their ``CONFIG_``, to values as ``vmlinux.config`` reads them; what
-    is "not set" may be ``n`` or missing.
+    is "not set" may be ``n`` or missing. Of a kernel without modules there is only to say that it
+    has none, and what its symbol table shows.
     """
     facts = []
+    has_modules = config.get("CONFIG_MODULES") == "y"
     for name, meaning in _MEANINGS.items():
+        if not has_modules and name != "MODULES" and not name.startswith("KALLSYMS"):
+            continue
         value = config.get(f"CONFIG_{name}")
         if value is None and meaning.of_some:
             continue
@@ -219,20 +224,37 @@ def find_config(
 ) -> FoundConfig | CouldNotTell:
     """Return the configuration of the kernel *release* under *root*.
 
-    Asked in this order: ``/proc/config.gz`` where that kernel is *running*, the text files that
-    distributions leave in ``/boot`` and in the tree at *directory*, and the *image*, by default the
-    installed one. Raises ``FileError`` and ``FormatError`` for a file that is there and no good.
+    An *image* that was named (saved facts are as good) is asked first, then the file beside it.
+    Then come ``/proc/config.gz`` where that kernel is *running*, the text files that distributions
+    leave in ``/boot`` and in the tree at *directory*, and the installed image. Raises
+    ``FileError`` and ``FormatError`` for a file that is there and no good, and ``UsageError`` for
+    an image of another release.
     """
-    paths = ["/proc/config.gz"] if running and os.path.exists("/proc/config.gz") else []
-    installed = kernel_config(root, release, directory)
-    if installed:
-        paths.append(installed)
-    if paths:
-        return FoundConfig(read_config_file(paths[0]), paths[0])
-    image = image or kernel_image(root, release, directory)
-    if not image:
-        return CouldNotTell(f"{release} has neither a configuration file nor an image")
-    found = read_kernel_facts(image).config
-    if isinstance(found, CouldNotTell | NotThere):
-        return CouldNotTell(f"{image}: {found.why}, and no configuration file lies beside it")
-    return FoundConfig(found, image)
+    own = _built_in(image, release) if image else None
+    if isinstance(own, FoundConfig):
+        return own
+    if running and not image and os.path.exists("/proc/config.gz"):
+        return FoundConfig(read_config_file("/proc/config.gz"), "/proc/config.gz")
+    path = config_file(root, release, directory, image=image)
+    if path:
+        return FoundConfig(read_config_file(path), path)
+    if own is None:
+        installed = find_image(root, release, directory)
+        if not installed:
+            return CouldNotTell(f"{release} has neither a configuration file nor an image")
+        own = _built_in(installed, release)
+    if isinstance(own, FoundConfig):
+        return own
+    return CouldNotTell(f"{own.why}, and there is no file config-{release}")
+
+
+def _built_in(image: str, release: str) -> FoundConfig | CouldNotTell:
+    """Return the configuration that the kernel at *image* has in it."""
+    if is_system_map(first_bytes(image, START_SIZE)):
+        return CouldNotTell(f"{image}: a System.map has no configuration in it")
+    facts = read_kernel_facts(image)
+    if facts.release not in {None, release}:
+        raise UsageError(f"{image} is the kernel {facts.release}, not {release}")
+    if isinstance(facts.config, CouldNotTell | NotThere):
+        return CouldNotTell(f"{image}: {facts.config.why}")
+    return FoundConfig(facts.config, image)

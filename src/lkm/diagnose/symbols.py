@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 from lkm._text import decode
 from lkm.errors import FileError, FormatError, KernelError, LkmError
 from lkm.kallsyms.restriction import explain
 from lkm.kallsyms.table import SymbolTable
-from lkm.kernel.image_facts import read_kernel_facts
+from lkm.kernel.image_facts import find_image, first_bytes, read_kernel_facts
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
-from lkm.vmlinux.answers import CouldNotTell, NotThere
+from lkm.vmlinux.answers import Answer, CouldNotTell, NotThere
+from lkm.vmlinux.kallsyms import KernelSymbols
+from lkm.vmlinux.system_map import (
+    START_SIZE,
+    is_system_map,
+    read_system_map,
+    release_of_system_map,
+)
 
 
 class NoSymbolsError(LkmError):
@@ -60,17 +68,40 @@ def sandbox_table() -> TableInUse:
 def image_table(path: str) -> TableInUse:
     """Return the kernel's own symbols from the image at *path*, modules' not among them.
 
-    Raises ``NoSymbolsError`` where it has none or the layout is not known, and what reading the
-    image raises.
+    Facts that were saved of it and its System.map are as good. Raises ``NoSymbolsError`` where it
+    has none or the layout is not known, and what reading the image raises.
     """
-    facts = read_kernel_facts(path)
-    symbols = facts.kallsyms
+    symbols: Answer[KernelSymbols]
+    if is_system_map(first_bytes(path, START_SIZE)):
+        symbols, release = read_system_map(path), release_of_system_map(path)
+    else:
+        facts = read_kernel_facts(path)
+        symbols, release = facts.kallsyms, facts.release or ""
     if isinstance(symbols, NotThere):
         raise NoSymbolsError(f"{path} has no symbol table: {symbols.why}")
     if isinstance(symbols, CouldNotTell):
         raise NoSymbolsError(f"{path}: {symbols}")
-    table = _parsed(symbols.as_text(), path, facts.release or "")
+    table = _parsed(symbols.as_text(), path, release)
     return TableInUse(table=table, source=path)
+
+
+def installed_table(root: str, release: str, directory: str) -> TableInUse:
+    """Return the own symbols of the kernel *release* that is installed under *root*.
+
+    They are read from its image, without one from facts saved of it, else from its System.map.
+    *directory* is its tree, empty where it has none. Raises as ``image_table``.
+    """
+    boot = f"{'' if root == '/' else root}/boot"
+    path = find_image(root, release, directory)
+    if not path and os.path.isfile(f"{boot}/System.map-{release}"):
+        path = f"{boot}/System.map-{release}"
+    if not path:
+        problem = NoSymbolsError(
+            f"{release} has neither an image, nor facts saved of it, nor a System.map in {boot}"
+        )
+        problem.remedy = "name one with --vmlinux FILE"
+        raise problem
+    return image_table(path)
 
 
 def _parsed(data: bytes, path: str, release: str) -> SymbolTable:

@@ -4,7 +4,8 @@ A symbol is known by its module and its name. Of several with one name (static f
 that are the same on both sides are paired first, the rest in order; so one that went is told as
 one that went, and not as all behind it having moved.
 
-An address of zero is one that the reader may not know, so nothing ever moves from or to zero.
+Where a side's addresses are hidden nothing has moved. A zero in a table that is not hidden is an
+address as any other.
 """
 
 from __future__ import annotations
@@ -68,15 +69,21 @@ class ModuleChanges:
 class Diff:
     """Two tables compared: the *modules* that differ, the kernel itself first.
 
-    *hidden* tells that a side has no addresses, so that what moved cannot be told.
+    *before_hidden* and *after_hidden* tell that this side has no addresses.
     """
 
     before_release: str
     after_release: str
     before_count: int
     after_count: int
-    hidden: bool
+    before_hidden: bool
+    after_hidden: bool
     modules: tuple[ModuleChanges, ...]
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a side has no addresses, so that what moved cannot be told."""
+        return self.before_hidden or self.after_hidden
 
     @property
     def added(self) -> int:
@@ -118,7 +125,8 @@ def compare(before: SymbolTable, after: SymbolTable, *, fold_llvm: bool = False)
     pairing = _paired(old, new, fold_llvm=fold_llvm)
     come, gone = new.rows(pairing.come), old.rows(pairing.gone)
     added, removed = _grouped(come.modules, come), _grouped(gone.modules, gone)
-    moved = _moved(old, new, pairing.pairs)
+    hidden = before.hidden or after.hidden
+    moved = {} if hidden else _moved(old, new, pairing.pairs)
     retyped = _retyped(old, new, pairing.pairs)
     had, has = {"", *before.module_names}, {"", *after.module_names}
     order = dict.fromkeys(("", *after.module_names, *before.module_names))
@@ -127,7 +135,8 @@ def compare(before: SymbolTable, after: SymbolTable, *, fold_llvm: bool = False)
         after_release=after.release,
         before_count=len(before),
         after_count=len(after),
-        hidden=before.hidden or after.hidden,
+        before_hidden=before.hidden,
+        after_hidden=after.hidden,
         modules=tuple(
             ModuleChanges(
                 module=module,
@@ -267,11 +276,7 @@ def _moved(
     old: SymbolTable, new: SymbolTable, pairs: Iterable[tuple[int, int]]
 ) -> dict[str, list[Moved]]:
     befores, afters = old.addresses, new.addresses
-    moved = [
-        (one, two)
-        for one, two in pairs
-        if befores[one] != afters[two] and befores[one] and afters[two]
-    ]
+    moved = [(one, two) for one, two in pairs if befores[one] != afters[two]]
     # Over a reboot with KASLR that is everything: the values are made column by column.
     rows = zip(
         [new.names[two] for _, two in moved],

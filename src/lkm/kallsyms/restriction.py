@@ -71,10 +71,11 @@ def _by_capability(
     if not has_syslog:
         return _without_capability(restrict, paranoid)
     if uid_map is not None and tuple(uid_map.split()) != _FIRST_NAMESPACE:
+        setting = "kernel.kptr_restrict is 1" if restrict else _perf(paranoid)
         return Restriction(
             "namespace",
             "This process has CAP_SYSLOG in its own user namespace only, a container's, and the "
-            "kernel asks for it in the first one.",
+            f"kernel asks for it in the first one, since {setting}.",
             "read it outside of the container, as root",
         )
     return _shown(f"kptr_restrict is {restrict} and this process has CAP_SYSLOG")
@@ -88,17 +89,18 @@ def _without_capability(restrict: int, paranoid: int | None) -> Restriction:
             "and this one has it not.",
             "read it as root",
         )
-    perf = (
-        "there is no kernel.perf_event_paranoid to allow it"
-        if paranoid is None
-        else f"kernel.perf_event_paranoid is {paranoid}, above 1"
-    )
     return Restriction(
         "capability",
-        f"This process has no CAP_SYSLOG, and {perf}, so that the kernel hides addresses though "
-        "kernel.kptr_restrict is 0.",
+        f"This process has no CAP_SYSLOG, and {_perf(paranoid)}, so that the kernel hides "
+        "addresses though kernel.kptr_restrict is 0.",
         "read it as root",
     )
+
+
+def _perf(paranoid: int | None) -> str:
+    if paranoid is None:
+        return "there is no kernel.perf_event_paranoid to allow it"
+    return f"kernel.perf_event_paranoid is {paranoid}, above 1"
 
 
 def _shown(why: str) -> Restriction:

@@ -16,7 +16,9 @@ each column is one call to read, a small part of the time that the text takes.
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import struct
 import sys
 import zlib
@@ -36,6 +38,8 @@ _HEADER = struct.Struct("<12sHBBII")
 _SIZE_BASE = 16 << 20
 _SIZE_FACTOR = 256
 _ADDRESS_SIZE = 8
+# The text of half a million symbols has some 30 MB.
+_LARGEST_FILE = 256 << 20
 
 
 def save(table: SymbolTable) -> bytes:
@@ -93,14 +97,13 @@ def load(data: bytes) -> SymbolTable:
 def read_snapshot(path: str) -> SymbolTable:
     """Read the file at *path*: a snapshot, or the text of ``/proc/kallsyms`` itself.
 
-    Raises ``FileError`` and ``FormatError``.
+    Raises ``FileError``, also for a device or a FIFO, which may never end, and ``FormatError``,
+    also for a file larger than any table.
     """
+    data = _read(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise FileError.from_os("read", path, error) from error
-    try:
+        if len(data) > _LARGEST_FILE:
+            raise FormatError(_WHAT, f"more than {_LARGEST_FILE >> 20} MiB, so no symbol table")
         return load(data) if is_snapshot(data) else SymbolTable.from_text(data)
     except FormatError as error:
         raise error.at(path) from error
@@ -112,20 +115,65 @@ def is_snapshot(data: bytes) -> bool:
 
 
 def write_snapshot(table: SymbolTable, path: str) -> None:
-    """Write the snapshot of *table* to *path*, which is replaced as a whole or not at all.
+    """Write the snapshot of *table* to *path*; a file is replaced as a whole or not at all.
 
-    Raises ``FileError`` and what ``save`` raises.
+    A link stays one, and what it leads to is replaced. A device or a FIFO is written into. Raises
+    ``FileError``, also for a folder, and what ``save`` raises.
     """
     data = save(table)
+    try:
+        mode = _mode(path)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if mode is None or stat.S_ISREG(mode):
+            _replace(os.path.realpath(path), data, mode)
+        else:
+            with open(path, "wb", buffering=0) as device:
+                _write_all(device.fileno(), data)
+    except OSError as error:
+        raise FileError.from_os("write", path, error) from error
+
+
+def _mode(path: str) -> int | None:
+    """Return the mode of what *path* leads to, None where there is nothing."""
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return None
+
+
+def _replace(path: str, data: bytes, mode: int | None) -> None:
+    """Put *data* in the place of the regular file at *path*, whose permissions stay."""
     partial = f"{path}.{os.getpid()}.partial"
     try:
         with open(partial, "wb") as file:
             file.write(data)
+        if mode is not None:
+            os.chmod(partial, stat.S_IMODE(mode))
         os.replace(partial, path)
-    except OSError as error:
+    except OSError:
         if os.path.lexists(partial):
             os.unlink(partial)
-        raise FileError.from_os("write", path, error) from error
+        raise
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def _read(path: str) -> bytes:
+    """Return the regular file at *path*, or its beginning if it is larger than any table."""
+    try:
+        # Opening a FIFO would wait for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileError("read", path, errno.EINVAL, "name a regular file")
+            return file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise FileError.from_os("read", path, error) from error
 
 
 def _unpacked(data: bytes, size: int) -> bytes:

@@ -21,8 +21,10 @@ from lkm.kallsyms.parse import (
     text_of,
 )
 
-# The kernel and its modules lie within 2 GiB of each other; what is farther off has no symbol.
-_REACH = 1 << 31
+# A table tells where symbols begin, not where the last one of the kernel or of a module ends;
+# hardly any object of theirs is larger than this.
+_REACH = 1 << 20
+_PAGE = 4096
 
 
 class Symbol(NamedTuple):
@@ -51,11 +53,13 @@ class SymbolTable:
         release: str = "",
         text: bytes | None = None,
         lines: Lines | None = None,
+        hidden: bool | None = None,
     ) -> None:
         self.release: Final = release
         self._given: Columns | None = columns
         self._lines: Lines | None = lines
         self._text: bytes | None = text
+        self._hidden: bool | None = hidden
 
     @classmethod
     def from_text(cls, data: bytes, *, release: str = "") -> SymbolTable:
@@ -130,7 +134,12 @@ class SymbolTable:
 
     @cached_property
     def hidden(self) -> bool:
-        """Whether all addresses are zero: the kernel kept them from whoever read them."""
+        """Whether all addresses are zero: the kernel kept them from whoever read them.
+
+        Of a part of a table it tells what is true of the whole: a per-CPU symbol may be at zero.
+        """
+        if self._hidden is not None:
+            return self._hidden
         if self._given is None and self._text is not None:
             return is_hidden(self._text)  # most often told by the first lines
         return bool(len(self)) and not any(self.addresses)
@@ -170,7 +179,9 @@ class SymbolTable:
         """Return the symbol that *address* lies at or after, and how many bytes after it.
 
         Of several at one address it is the first, as in the kernel's own messages. None where
-        addresses are hidden, or where no symbol is near.
+        addresses are hidden, or where no symbol is near: 1 MiB or more after the last one, or after
+        one of the kernel's own while not between ``_stext`` and the page of ``_end``, if those are
+        in the table.
         """
         if self.hidden:
             return None
@@ -186,6 +197,8 @@ class SymbolTable:
             columns.names[first],
             columns.modules[first],
         )
+        if address > symbol.address and not symbol.module and address not in self._extent:
+            return None
         return symbol, address - symbol.address
 
     def rows(self, indexes: Sequence[int]) -> SymbolTable:
@@ -200,10 +213,21 @@ class SymbolTable:
                 address_size=columns.address_size,
             ),
             release=self.release,
+            hidden=self.hidden,
         )
 
     def _where(self, column: Sequence[str], wanted: Callable[[str], bool]) -> SymbolTable:
         return self.rows([index for index, each in enumerate(column) if wanted(each)])
+
+    @cached_property
+    def _extent(self) -> range:
+        """Where the kernel itself lies, everywhere if the table does not tell."""
+        lies = {"_text": 0, "_stext": 0, "_end": 1 << 64}
+        for address, name, module in zip(self.addresses, self.names, self.modules, strict=True):
+            if name in lies and not module:
+                lies[name] = address
+        start = min(lies["_text"] or lies["_stext"], lies["_stext"] or lies["_text"])
+        return range(start, -(-lies["_end"] // _PAGE) * _PAGE)
 
     @cached_property
     def _by_address(self) -> tuple[list[int], list[int]]:

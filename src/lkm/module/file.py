@@ -95,7 +95,7 @@ class FileSlices:
         if stat.S_ISDIR(status.st_mode):
             raise FileError("read", path, errno.EISDIR)
         if not stat.S_ISREG(status.st_mode):
-            raise FormatError("module", "not a regular file", path=path)
+            raise FormatError("module", "not a regular file", path=path, remedy="")
         self._size: Final = status.st_size
 
     def __len__(self) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+_LINES = 24
+
 
 @dataclass(frozen=True, slots=True)
 class Tell:
@@ -19,9 +21,11 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """An lkm command to run and show. *words* are those behind ``lkm``."""
+    """A command to run and show: *program* with *words*; of its output *lines* at most."""
 
     words: tuple[str, ...]
+    program: str = "lkm"
+    lines: int = _LINES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +61,33 @@ Telling = Generator[Event, Ran, None]
 class Scene:
     """The kernel that the lesson is told on.
 
-    *on* is ``live`` or ``sandbox``. *dependencies* are those of btrfs, in loading order, and
-    *softdeps* what is loaded beside them; *vfat_path* and *fat_path* are module files. *folder*
-    is where the exercise keeps its snapshots.
+    *on* is ``live`` or ``sandbox``. *count* is the number of its modules, *kinds* one of each
+    kind: (path in the tree that the kind lies under, name). *dependencies* are those of btrfs, in
+    loading order; *lone* needs no other module. *vfat_path* and *fat_path* are module files.
+    *folder* is where the exercise keeps its snapshots.
     """
 
     on: str
     root: str
     release: str
     directory: str
+    count: int
+    kinds: tuple[tuple[str, str], ...]
     dependencies: tuple[str, ...]
+    lone: str
     vfat_path: str
     fat_path: str
     folder: str
 
-    def lkm(self, *words: str) -> Run:
+    def lkm(self, *words: str, lines: int = _LINES) -> Run:
         """Return the command *words*, on this kernel."""
-        return Run(words if self.on == "live" else ("--on", self.on, *words))
+        return Run(words if self.on == "live" else ("--on", self.on, *words), lines=lines)
+
+    def cat(self, path: str) -> Run:
+        """Return the command that prints the file *path* of this kernel's /proc or /sys."""
+        if self.on == "live":
+            return Run((path,), program="cat")
+        return Run(("sandbox", "cat", path))
 
 
 @dataclass(frozen=True, slots=True)

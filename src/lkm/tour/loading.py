@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lkm.tour.events import Scene, Step, Tell, Telling, Verify
+from collections.abc import Generator
+
+from lkm.tour.events import Event, Ran, Run, Scene, Step, Tell, Telling, Verify
 
 
 def btrfs_and_its_dependencies(scene: Scene) -> Telling:
@@ -13,32 +15,37 @@ def btrfs_and_its_dependencies(scene: Scene) -> Telling:
     yield Tell("modprobe loads it by its name; -v shows what that takes:")
     loading = yield scene.lkm("modprobe", "-v", "btrfs")
     yield Verify("modprobe loads btrfs", loading.status == 0)
-    yield Tell("One word, several modules: btrfs needs others, which were loaded before it.")
+    yield Tell("One word, several modules: what btrfs needs has to be there before it.")
     after = yield scene.lkm("lsmod")
     yield Verify("btrfs is loaded", after.lists("btrfs"))
     for name in scene.dependencies:
         yield Verify(f"and so is {name}, which it needs", after.lists(name))
-    yield Tell("modprobe -r takes it away, and with it what nothing else uses:")
-    yield scene.lkm("modprobe", "-r", "-v", "btrfs")
-    gone = yield scene.lkm("lsmod")
+    yield Tell("modprobe -r takes it away, and with it what it needed and nothing else uses:")
+    gone = yield from _take_away(scene, before)
     yield Verify("btrfs is gone again", not gone.lists("btrfs"))
-    new = set(scene.dependencies) - set(before.first_words())
-    left = new & set(gone.first_words())
-    yield Verify("and what it had brought is gone as well", not left)
+    yield Verify("and all that it brought is gone as well", _loaded(gone) == _loaded(before))
 
 
 def modules_dep(scene: Scene) -> Telling:
     """Show where modprobe knows the dependencies from."""
     yield Tell(
-        "How did modprobe know? From modules.dep, an index beside the modules that depmod writes: "
-        "a line for each module, its file and those it needs. `modprobe -D` reads it and only "
-        "shows what would be done:"
+        "How did modprobe know? From modules.dep, an index beside the modules that depmod writes. "
+        "Each line has a module's file, a colon, and the files that it needs:"
     )
-    shown = yield scene.lkm("modprobe", "-D", "btrfs")
-    files = [line.split()[1].rpartition("/")[2] for line in shown.out.splitlines()]
+    path = f"{scene.directory}/modules.dep"
+    line = yield Run(("/btrfs.ko", path), program="grep")
+    own, _, needed = line.out.partition(":")
+    named = {_module(file) for file in needed.split()}
     yield Verify(
-        "btrfs comes last, after all that it needs",
-        bool(files) and files[-1].startswith("btrfs.ko"),
+        "modules.dep names what btrfs needs",
+        _module(own) == "btrfs" and named == set(scene.dependencies),
+    )
+    yield Tell("`modprobe -D` only shows what loading would do, with soft dependencies as well:")
+    shown = yield scene.lkm("modprobe", "-D", "btrfs")
+    order = [_module(each.split()[1]) for each in shown.out.splitlines()]
+    yield Verify(
+        "btrfs comes last, all that it needs before it",
+        order[-1:] == ["btrfs"] and set(scene.dependencies) <= set(order[:-1]),
     )
 
 
@@ -49,8 +56,10 @@ def insmod_and_rmmod(scene: Scene) -> Telling:
         "They know nothing of dependencies. vfat needs fat, which is not loaded:"
     )
     alone = yield scene.lkm("insmod", scene.vfat_path)
-    yield Verify("insmod cannot load vfat alone", alone.status == 1)
-    yield Verify("since it needs unknown symbols", "Unknown symbol" in alone.err)
+    yield Verify(
+        "insmod cannot load vfat alone: it needs unknown symbols",
+        alone.status == 1 and "Unknown symbol" in alone.err,
+    )
     yield Tell("By hand, the order matters: fat first, then vfat.")
     first = yield scene.lkm("insmod", scene.fat_path)
     second = yield scene.lkm("insmod", scene.vfat_path)
@@ -65,30 +74,47 @@ def insmod_and_rmmod(scene: Scene) -> Telling:
 def who_may(scene: Scene) -> Telling:
     """Tell what needs root."""
     yield Tell(
-        "Reading needs no rights: lsmod, modinfo, modprobe -D and lkm's own questions work for "
-        "everyone. Changing a running kernel needs root, for a module could do anything; without "
-        'it the kernel answers EPERM, "Operation not permitted". '
+        "Who may do all this? Everyone may look: lsmod, modinfo, find, modprobe -D. Changing a "
+        "running kernel needs root, for a module could do anything: insmod, rmmod, modprobe, and "
+        "depmod, since /lib/modules is root's; without root the kernel answers EPERM, \"Operation "
+        'not permitted". One thing to look at is guarded as well: the addresses in the symbol '
+        "table, which would help an attacker. "
         + (
-            "This sandbox is a file of yours, so here you need none."
+            "This sandbox is a file of yours, so here you may do everything, as this user:"
             if scene.on == "sandbox"
-            else "Here it is your own kernel that is changed."
+            else "This is the running kernel, so what was changed above needed root:"
         )
     )
+    who = yield Run(("-u",), program="id")
+    is_root = who.out.strip() == "0"
+    yield Verify("this user may change this kernel", scene.on == "sandbox" or is_root)
 
 
 def the_symbol_table(scene: Scene) -> Telling:
     """Show symbols of the kernel and of a module."""
     yield Tell(
         "Modules and kernel find each other by symbols, names of functions and data. "
-        "/proc/kallsyms lists them: address, type, name, and in brackets the module. Capital "
-        "letters are symbols that others may use. vfat brings some when it is loaded:"
+        "/proc/kallsyms lists them: address, type, name, and in brackets the module. t is code, r "
+        "data that cannot be written, d and b data that can. First one of the kernel's own, by "
+        "which every file system makes itself known:"
     )
+    own = yield scene.lkm("kallsyms", "register_filesystem")
+    fields = own.out.split()
+    yield Verify(
+        "it is code, and belongs to no module",
+        len(fields) == 3 and fields[1] in "tT" and fields[2] == "register_filesystem",
+    )
+    yield Tell("vfat brings some of its own when it is loaded:")
+    before = yield scene.lkm("lsmod")
     yield scene.lkm("modprobe", "vfat")
     symbols = yield scene.lkm("kallsyms", "--module", "vfat")
-    yield Verify("vfat has put symbols into the table", symbols.status == 0)
-    yield scene.lkm("modprobe", "-r", "vfat")
+    yield Verify(
+        "vfat has put symbols into the table",
+        symbols.status == 0 and all("[vfat]" in line for line in symbols.out.splitlines()),
+    )
+    yield from _take_away(scene, before, "vfat")
     without = yield scene.lkm("kallsyms", "--module", "vfat")
-    yield Verify("and they go when it goes", without.status == 1)
+    yield Verify("and they go when it goes", without.status == 1 and not without.out)
 
 
 def the_exercise(scene: Scene) -> Telling:
@@ -101,26 +127,53 @@ def the_exercise(scene: Scene) -> Telling:
     loaded = yield scene.lkm("lsmod")
     yield Verify("btrfs is not loaded", not loaded.lists("btrfs"))
     none = yield scene.lkm("kallsyms", "--module", "btrfs")
-    yield Verify("there are no symbols of btrfs", none.status == 1)
+    yield Verify("there are no symbols of btrfs", none.status == 1 and not none.out)
     yield scene.lkm("kallsyms", "save", before)
     yield scene.lkm("modprobe", "btrfs")
     yield scene.lkm("kallsyms", "save", after)
     grown = yield scene.lkm("kallsyms", "diff", before, after)
-    yield Verify("the table has grown by symbols of btrfs", _names_module(grown.out, "btrfs"))
+    yield Verify("symbols of btrfs have come", _came(grown, "btrfs"))
     for name in scene.dependencies:
-        yield Verify(f"and by those of {name}", _names_module(grown.out, name))
-    yield scene.lkm("modprobe", "-r", "btrfs")
-    for name in reversed(scene.dependencies):
-        yield scene.lkm("modprobe", "-r", "-q", name)
+        yield Verify(f"and those of {name}", _came(grown, name))
+    yield from _take_away(scene, loaded)
     yield scene.lkm("kallsyms", "save", again)
     same = yield scene.lkm("kallsyms", "diff", before, again)
-    yield Verify("unloaded, the table is what it was", same.status == 0)
-
-
-def _names_module(text: str, name: str) -> bool:
-    return any(
-        name in line.replace("[", " ").replace("]", " ").split() for line in text.splitlines()
+    yield Verify(
+        "unloaded, the table is what it was",
+        same.status == 0 and "nothing differs" in same.out.splitlines(),
     )
+
+
+def _take_away(scene: Scene, before: Ran, name: str = "btrfs") -> Generator[Event, Ran, Ran]:
+    """Unload *name* and all that came with it; return what lsmod says then.
+
+    *before* is what it said at first.
+    """
+    removing = yield scene.lkm("modprobe", "-r", "-v", name)
+    yield Verify(f"modprobe -r unloads {name}", removing.status == 0)
+    gone = yield scene.lkm("lsmod")
+    left = [each for each in gone.first_words()[1:] if each not in _loaded(before)]
+    if not left:
+        return gone
+    yield Tell(
+        "What stays came as a soft dependency, or is needed by what came so: nothing asked for it "
+        "by its symbols, so nothing takes it away. That takes a word more:"
+    )
+    yield scene.lkm("modprobe", "-r", "-a", *left)
+    gone = yield scene.lkm("lsmod")
+    return gone
+
+
+def _loaded(table: Ran) -> frozenset[str]:
+    return frozenset(table.first_words()[1:])
+
+
+def _module(path: str) -> str:
+    return path.rpartition("/")[2].partition(".")[0].replace("-", "_")
+
+
+def _came(diff: Ran, name: str) -> bool:
+    return any(line.startswith(f"[{name}] (came): ") for line in diff.out.splitlines())
 
 
 LOADING = (

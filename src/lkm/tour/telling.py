@@ -11,9 +11,8 @@ from lkm._text import printable
 from lkm.tour.events import Event, Ran, Run, Scene, Step, Tell
 
 _WIDTH = 80
-_LONGEST_OUTPUT_LINES = 24
 
-Runner = Callable[[tuple[str, ...]], Ran]
+Runner = Callable[[Run], Ran]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def tell(
 ) -> tuple[Checked, ...]:
     """Tell *steps* to *out*; return what was verified, in order.
 
-    *runner* runs an lkm command and returns what came of it; *pause* is called after each step.
+    *runner* runs a command and returns what came of it; *pause* is called after each step.
     """
     checked: list[Checked] = []
     for number, step in enumerate(steps, 1):
@@ -107,14 +106,14 @@ def summary(checked: Sequence[Checked], style: Style) -> str:
 
 
 def _shown(event: Run, runner: Runner, out: TextIO, style: Style) -> Ran:
-    out.write("\n" + style.command("$ lkm " + " ".join(event.words)) + "\n")
+    out.write("\n" + style.command(" ".join(("$", event.program, *event.words))) + "\n")
     out.flush()
-    ran = runner(event.words)
+    ran = runner(event)
     lines = ran.out.splitlines()
-    for line in lines[:_LONGEST_OUTPUT_LINES]:
+    for line in lines[: event.lines]:
         out.write(printable(line.expandtabs()) + "\n")
-    if len(lines) > _LONGEST_OUTPUT_LINES:
-        more = f"... and {len(lines) - _LONGEST_OUTPUT_LINES:,} more lines"
+    if len(lines) > event.lines:
+        more = f"... and {len(lines) - event.lines:,} more lines"
         out.write(style.quiet(more) + "\n")
     for line in ran.err.splitlines():
         out.write(style.bad(printable(line)) + "\n")

@@ -188,7 +188,8 @@ def _raw(data: bytes, machine: int | None, wrappers: tuple[str, ...]) -> Payload
     elif data[0x38:0x3C] == b"RSC\x05":
         machine = EM_RISCV
     elif _BANNER not in data:
-        raise FormatError(_WHAT, "of no kind that lkm knows", offset=0)
+        remedy = "name a kernel's image, such as /boot/vmlinuz-RELEASE"
+        raise FormatError(_WHAT, "of no kind that lkm knows", remedy=remedy)
     return Payload(kind="raw", data=data, machine=machine, wrappers=wrappers)
 
 

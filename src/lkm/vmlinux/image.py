@@ -181,7 +181,7 @@ def _contents(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise FormatError(_WHAT, "not a regular file", path=path)
+                raise FormatError(_WHAT, "not a regular file", path=path, remedy="")
             return file.read()
     except OSError as error:
         raise FileError.from_os("read", path, error) from None

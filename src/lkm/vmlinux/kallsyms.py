@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from lkm import _text
 from lkm.vmlinux.answers import LayoutNotKnown, NotThere
 from lkm.vmlinux.kallsyms_addresses import AddressSearch, parts_of
-from lkm.vmlinux.kallsyms_tables import Memory, Names, Tokens, find_names, find_tokens
+from lkm.vmlinux.kallsyms_tables import (
+    Budget,
+    Memory,
+    Names,
+    Tokens,
+    TooManyStepsError,
+    find_names,
+    find_tokens,
+)
 
 if TYPE_CHECKING:
     from lkm.vmlinux.image import KernelImage
@@ -61,7 +69,14 @@ def decode_kallsyms(image: KernelImage) -> KernelSymbols | NotThere | LayoutNotK
 
     ``NotThere`` means that there is no token table anywhere: the kernel was built without KALLSYMS.
     """
-    memory = Memory(image.data, image.order, image.is_64bit)
+    memory = Memory(image.data, image.order, image.is_64bit, Budget(len(image.data)))
+    try:
+        return _search(image, memory)
+    except TooManyStepsError as error:
+        return LayoutNotKnown(f"to find the tables of kallsyms takes {error}")
+
+
+def _search(image: KernelImage, memory: Memory) -> KernelSymbols | NotThere | LayoutNotKnown:
     answer: NotThere | LayoutNotKnown = NotThere("the image has no token table of kallsyms")
     if image.release is None:  # perhaps it is still packed, in a way that nobody here knows
         answer = LayoutNotKnown("the image does not say that it is Linux, and has no token table")

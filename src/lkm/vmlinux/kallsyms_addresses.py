@@ -134,7 +134,8 @@ class AddressSearch:
 
         An arm64 kernel may be linked without that number: it relocates itself, by entries of place,
         kind and value. Where the image begins in memory follows from the place, and is a multiple
-        of 2 MiB; hardly ever is that true of a second entry, and then neither is taken.
+        of 2 MiB; the value is the lowest symbol, which is one of the first in the image. Hardly
+        ever is that true of a second entry, and then neither is taken.
         """
         memory = self.memory
         low = struct.pack(memory.order + "H", offset & 0xFFFF)
@@ -145,7 +146,7 @@ class AddressSearch:
             base
             for place, _, base in found
             if not (place - offset) % _ARM64_IMAGE_ALIGN
-            and 0 <= base - (place - offset) < len(memory.data)
+            and 0 <= base - (place - offset) < _ARM64_IMAGE_ALIGN
         }
         if len(bases) == 1:
             yield from bases

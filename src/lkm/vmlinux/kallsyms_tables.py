@@ -21,6 +21,8 @@ So the token index is found first, since its 256 numbers must fit 256 texts; the
 one place where markers begin whose names lead, symbol by symbol, from one marker to the next and
 up to the markers themselves. A wrong guess has no chance to pass all that.
 
+How many guesses there are is up to the bytes, so the search has a ``Budget`` of steps.
+
 Source: Linux, scripts/kallsyms.c (write_src) and kernel/kallsyms.c.
 """
 
@@ -28,10 +30,10 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Final, Literal
 
 # Digits are used in every kernel's symbol names, and a used character stands for itself.
 _DIGITS = b"".join(b"%d\0" % digit for digit in range(10))
@@ -50,13 +52,39 @@ _MOST_MARKERS = _MOST_SYMBOLS // _STEP
 _LONGEST_STEP = _STEP * (_LONGEST_SYMBOL + 2)  # bytes from one marker to the next
 
 
+# Real images take some two steps a symbol; a step takes a fraction of a microsecond.
+_LEAST_STEPS = 1 << 16
+_BYTES_PER_STEP = 4
+_MOST_STEPS = 4 << 20
+_NUMBERS_PER_STEP = 8  # looked at all at once
+
+
+class TooManyStepsError(Exception):
+    """A search that takes more than an image of its size needs."""
+
+
+class Budget:
+    """How many steps the search in an image of *size* bytes may take; *left* is what is left."""
+
+    def __init__(self, size: int) -> None:
+        self.steps: Final = min(_LEAST_STEPS + size // _BYTES_PER_STEP, _MOST_STEPS)
+        self.left = self.steps
+
+    def spend(self, steps: int) -> None:
+        """Take *steps* off. Raises ``TooManyStepsError`` before they are done."""
+        if steps > self.left:
+            raise TooManyStepsError(f"more than {self.steps} steps")
+        self.left -= steps
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """A kernel's bytes, and how its numbers are written."""
+    """A kernel's bytes, how its numbers are written, and what a search in them may cost."""
 
     data: bytes
     order: Literal["<", ">"]
     is_64bit: bool
+    budget: Budget
 
     @property
     def pointer_size(self) -> int:
@@ -97,9 +125,13 @@ class Names:
 
 
 def find_tokens(memory: Memory) -> Iterator[Tokens]:
-    """Yield every place in *memory* where a token table and its index stand."""
+    """Yield every place in *memory* where a token table and its index stand.
+
+    Raises ``TooManyStepsError``.
+    """
     data = memory.data
     for found in re.finditer(re.escape(_DIGITS), data):
+        memory.budget.spend(_TOKENS)
         end = found.start()
         for _ in range(_TOKENS - _FIRST_DIGIT):
             end = data.find(b"\0", end, end + _LONGEST_SYMBOL) + 1
@@ -110,7 +142,10 @@ def find_tokens(memory: Memory) -> Iterator[Tokens]:
 
 
 def find_names(memory: Memory, tokens: Tokens) -> Names | None:
-    """Return the names that stand before *tokens*, None where there are none that fit."""
+    """Return the names that stand before *tokens*, None where there are none that fit.
+
+    Raises ``TooManyStepsError``.
+    """
     for align in (memory.pointer_size, 4) if memory.is_64bit else (4,):
         for wide in (4, 8) if align == 8 else (4,):
             for markers_at in _places_of_markers(memory, tokens.start, align, wide):
@@ -156,6 +191,7 @@ def _places_of_markers(memory: Memory, end: int, align: int, wide: int) -> Itera
     lowest = max(end - _MOST_SEQS - wide * _MOST_MARKERS, 0)
     place = aligned(end, align)
     while (place := memory.data.rfind(zero, lowest, place + wide - 1)) >= 0:
+        memory.budget.spend(1)
         place -= place % align
         second = memory.numbers(place + wide, 1, wide)
         if not second or memory.data[place : place + wide] != zero:
@@ -183,6 +219,7 @@ def _counts_of_markers(distance: int, align: int, wide: int) -> list[int]:
 def _names_before(
     memory: Memory, markers_at: int, markers: tuple[int, ...], align: int
 ) -> Names | None:
+    memory.budget.spend(len(markers))
     if not markers or any(after - at < 2 * _STEP for at, after in pairwise(markers)):
         return None
     highest = markers_at - markers[-1]
@@ -190,22 +227,23 @@ def _names_before(
     lowest = max(aligned(highest - _LONGEST_STEP, align), align)
     # Each number in reach that could be num_syms; the names begin after it.
     numbers = memory.numbers(lowest - align, (highest - lowest) // align + 1, align)
-    for index, number in enumerate(numbers):
-        count = _count_of_symbols(memory, number, align)
-        if (count + _STEP - 1) // _STEP != len(markers):
-            continue
+    memory.budget.spend(len(numbers) // _NUMBERS_PER_STEP)
+    counts = _counts_of_symbols(memory, numbers, align)
+    most = _STEP * len(markers)
+    for index in [at for at, count in enumerate(counts) if most - _STEP < count <= most]:
         start = lowest + index * align
-        names = _names_at(memory, start, count, markers_at, align)
+        names = _names_at(memory, start, counts[index], markers_at, align)
         if names and names.positions[::_STEP] == tuple([start + at for at in markers]):
             return names
     return None
 
 
-def _count_of_symbols(memory: Memory, number: int, align: int) -> int:
+def _counts_of_symbols(memory: Memory, numbers: Sequence[int], align: int) -> Sequence[int]:
     # In eight bytes num_syms is a wide number, or a u32 with its padding: the same bytes on a
     # little-endian machine.
-    padded = align == 8 and memory.order == ">" and not number & 0xFFFFFFFF
-    return number >> 32 if padded else number
+    if align == 8 and memory.order == ">":
+        return [number if number & 0xFFFFFFFF else number >> 32 for number in numbers]
+    return numbers
 
 
 def _names_at(memory: Memory, start: int, count: int, limit: int, align: int) -> Names | None:
@@ -215,7 +253,9 @@ def _names_at(memory: Memory, start: int, count: int, limit: int, align: int) ->
     data = memory.data
     positions, tokens_at = [], []
     offset = start
-    for _ in range(count):
+    for index in range(count):
+        if not index % _STEP:
+            memory.budget.spend(min(_STEP, count - index))
         if offset + 1 >= limit:
             return None
         positions.append(offset)

@@ -49,11 +49,11 @@ def diff_document(diff: Diff, *, lists: bool) -> Document:
         "before": {"release": diff.before_release or None, "count": diff.before_count},
         "after": {"release": diff.after_release or None, "count": diff.after_count},
         "addresses_hidden": diff.hidden,
-        "modules": [_changes(changes, lists=lists) for changes in diff.modules],
+        "modules": [_changes(changes, diff, lists=lists) for changes in diff.modules],
     }
 
 
-def _changes(changes: ModuleChanges, *, lists: bool) -> dict[str, object]:
+def _changes(changes: ModuleChanges, diff: Diff, *, lists: bool) -> dict[str, object]:
     facts: dict[str, object] = {
         "module": changes.module or None,
         "came": changes.module_came,
@@ -67,8 +67,8 @@ def _changes(changes: ModuleChanges, *, lists: bool) -> dict[str, object]:
         },
     }
     if lists:
-        facts["added"] = [_symbol(each, hidden=not each.address) for each in changes.added]
-        facts["removed"] = [_symbol(each, hidden=not each.address) for each in changes.removed]
+        facts["added"] = [_symbol(each, hidden=diff.after_hidden) for each in changes.added]
+        facts["removed"] = [_symbol(each, hidden=diff.before_hidden) for each in changes.removed]
         facts["moved"] = [
             {
                 "name": each.name,
@@ -81,7 +81,7 @@ def _changes(changes: ModuleChanges, *, lists: bool) -> dict[str, object]:
         facts["retyped"] = [
             {
                 "name": each.name,
-                "address": _address(each.address) if each.address else None,
+                "address": None if diff.after_hidden else _address(each.address),
                 "before": each.before,
                 "after": each.after,
             }
