@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from lkm.cli.kallsyms import printable_diff, printable_lines
+from lkm.kallsyms.diff import compare
+from lkm.report.documents.kallsyms import diff_document
 from lkm.teaching import RELEASE, teaching_root
+from tests.builders.kallsyms import a_kernel
+from tests.builders.vmlinux import BASE
 from tests.cli.running import lkm
+from tests.kallsyms.tables import a_table
 
 
 @pytest.fixture
@@ -26,7 +32,7 @@ def kallsyms(*words: str) -> tuple[int, list[str], str]:
 
 @pytest.mark.usefixtures("taught")
 def test_a_modules_symbols_come_and_go_with_it() -> None:
-    assert kallsyms("--module", "fat") == (1, [], "")
+    assert kallsyms("--module", "fat") == (1, [], "lkm kallsyms: NOTICE: no symbol matches\n")
 
     lkm("--on", "sandbox", "modprobe", "fat")
     status, lines, _ = kallsyms("--module", "fat")
@@ -146,3 +152,66 @@ def test_kconfig_without_any_source_cannot_tell(tmp_path: Path) -> None:
 
     assert (ran.status, ran.out) == (3, "")
     assert "6.9.9 has neither" in ran.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vfs_*", "--counts"),
+        ("vfs_*", "--fold-llvm"),
+        ("save", "FILE", "--counts"),
+        ("save", "FILE", "--module", "fat"),
+        ("save", "FILE", "--address", "0"),
+        ("save", "-"),
+        ("diff", "FILE", "--module", "fat"),
+        ("diff", "FILE", "FILE", "--vmlinux", "FILE"),
+        ("diff", "FILE", "FILE", "--kernel", "6.1"),
+        ("diff", "FILE", "FILE", "--release", "6.1"),
+        ("--address", "81000000", "--module", "fat"),
+        ("--address", "81000000", "vfs_*"),
+    ],
+)
+def test_options_that_would_change_nothing_are_refused(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    ran = lkm("kallsyms", *words)
+
+    assert (ran.status, ran.out) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_genuine_zero_is_shown_as_an_address() -> None:
+    before = a_table("81000000 T a", "81000010 t gone")
+    after = a_table("81000000 T a", "0 A cpu")
+
+    assert printable_lines(after.find("cpu")) == f"{0:016x} A cpu\n"
+    diff = compare(before, after)
+    assert f"+ {0:016x} A cpu\n" in printable_diff(diff, lists=True)
+    document = json.dumps(diff_document(diff, lists=True))
+    assert f'"address": "0x{0:016x}"' in document
+
+
+def test_the_addresses_of_a_hidden_side_are_left_out() -> None:
+    shown, hidden = a_table("81000000 T a"), a_table("0 t a", "0 T b")
+    text = printable_diff(compare(shown, hidden), lists=True)
+
+    assert f"+ {'?' * 16} T b\n" in text
+    assert f"~ {'?' * 16} T -> t a\n" in text
+    back = printable_diff(compare(hidden, shown), lists=True)
+    assert f"- {'?' * 16} T b\n" in back
+    assert "~ ffffffff81000000 t -> T a\n" in back
+
+
+def test_an_image_needs_no_tree(tmp_path: Path) -> None:
+    image = tmp_path / "boot/vmlinuz-6.9.9"
+    image.parent.mkdir()
+    image.write_bytes(a_kernel(((BASE, "T", "_text"), (BASE + 64, "t", "helper"))))
+
+    ran = lkm("kallsyms", "helper", "--root", str(tmp_path), "--release", "6.9.9")
+
+    assert (ran.status, ran.out) == (0, f"{BASE + 64:x} t helper\n")
+    missing = lkm("kallsyms", "--root", str(tmp_path), "--release", "6.0")
+    assert (missing.status, missing.out) == (2, "")
+    assert "6.0 has no image" in missing.err

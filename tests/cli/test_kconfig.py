@@ -101,6 +101,11 @@ def test_the_only_kernel_under_a_root_is_meant(tmp_path: Path) -> None:
     assert f"{RELEASE}, 6.2.0-test" in ran.err
 
 
+def test_a_kernel_with_an_image_and_no_modules_can_be_the_only_one(boot: Path) -> None:
+    written = config(boot)
+    assert source("--root", str(boot.parent)) == written
+
+
 def test_what_is_no_image_is_not_called_damaged(tmp_path: Path) -> None:
     text = tmp_path / "passwd"
     text.write_text("root:x:0:0:root:/root:/bin/sh\n" * 30)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lkm.diagnose.symbols import NoSymbolsError, image_table, installed_table
-from lkm.errors import FormatError
+from lkm.errors import FormatError, UsageError
 from lkm.teaching import RELEASE as TAUGHT
 from lkm.teaching import teaching_root
 from tests.kernel.images import SYMBOLS, saved_facts
@@ -45,7 +45,7 @@ def test_debians_stub_is_said_to_be_one(boot: Path) -> None:
 
 
 def test_a_release_with_nothing_at_all_is_told_what_was_looked_for(boot: Path) -> None:
-    with pytest.raises(NoSymbolsError, match="neither an image") as caught:
+    with pytest.raises(UsageError, match="no facts saved of it and no System") as caught:
         table_of(boot)
     assert "--vmlinux" in caught.value.remedy
 

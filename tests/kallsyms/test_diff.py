@@ -168,3 +168,24 @@ def test_random_changes_add_up(form: Form) -> None:
 def _a_line(chance: random.Random) -> str:
     module = chance.choice(["", " [fat]"])
     return f"8100{chance.randrange(3)}000 {chance.choice('tT')} {chance.choice('abc')}{module}"
+
+
+@either
+def test_a_zero_in_a_table_that_is_not_hidden_is_an_address(form: Form) -> None:
+    before = a_table("81000000 T a", "0 A cpu")
+    after = a_table("81000000 T a", "81000100 A cpu", "0 A new")
+
+    diff = compare(form(before), form(after))
+
+    assert (diff.before_hidden, diff.after_hidden) == (False, False)
+    assert only(diff).moved == (Moved("cpu", "A", 0, 0xFFFFFFFF81000100),)
+    assert counts(diff) == (1, 0, 1, 0)
+
+
+@either
+def test_the_side_that_is_hidden_is_told(form: Form) -> None:
+    shown, hidden = a_table("81000000 T a"), a_table("0 T a", "0 T b")
+
+    diff = compare(form(shown), form(hidden))
+
+    assert (diff.before_hidden, diff.after_hidden, diff.hidden) == (False, True, True)

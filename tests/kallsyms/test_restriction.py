@@ -54,3 +54,9 @@ def test_the_sentence_names_the_settings_and_their_values() -> None:
     assert "kptr_restrict is 2" in explain("2", "2", WITH).sentence
     assert "perf_event_paranoid is 3, above 1" in explain("0", "3", WITHOUT).sentence
     assert "no kernel.perf_event_paranoid" in explain("0", None, WITHOUT).sentence
+
+
+def test_in_a_container_the_setting_that_asks_for_the_capability_is_named() -> None:
+    assert "perf_event_paranoid is 2, above 1" in explain("0", "2", WITH, CONTAINER).sentence
+    assert "no kernel.perf_event_paranoid" in explain("0", None, WITH, CONTAINER).sentence
+    assert "kptr_restrict is 1" in explain("1", "2", WITH, CONTAINER).sentence

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
+import random
 import struct
+import threading
 import zlib
 from pathlib import Path
 
 import pytest
 
 from lkm.errors import FileError, FormatError
+from lkm.kallsyms import snapshot
 from lkm.kallsyms.snapshot import is_snapshot, load, read_snapshot, save, write_snapshot
 from lkm.kallsyms.table import SymbolTable
 from tests.kallsyms.tables import TEXT
@@ -137,3 +141,84 @@ def test_a_name_with_a_line_end_cannot_be_kept() -> None:
         save(SymbolTable.from_symbols([(1, "T", "a\nb", "")]))
     with pytest.raises(FormatError, match="type letter"):
         save(SymbolTable.from_symbols([(1, "\u20ac", "a", "")]))
+
+
+@pytest.mark.parametrize("old", [b"old", None])
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path: Path, old: bytes | None) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    if old is not None:
+        target.write_bytes(old)
+        target.chmod(0o640)
+    link.symlink_to("target")
+
+    write_snapshot(TABLE, str(link))
+
+    assert link.is_symlink()
+    assert read_snapshot(str(target)) == TABLE
+    assert old is None or target.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.iterdir()) == [link, target]
+
+
+def test_a_fifo_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    fifo, link = tmp_path / "fifo", tmp_path / "link"
+    os.mkfifo(fifo)
+    link.symlink_to(fifo)
+    for path in (fifo, link):
+        # Held open, so that what is written stays there to be read.
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            write_snapshot(TABLE, str(path))
+            assert load(os.read(reader, 1 << 16)) == TABLE
+        finally:
+            os.close(reader)
+
+    assert fifo.is_fifo()
+    assert link.is_symlink()
+
+
+def test_a_table_larger_than_a_pipe_is_written_whole(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    chance = random.Random(3)
+    table = SymbolTable.from_symbols(
+        [(chance.getrandbits(64), "t", f"f{row}", "") for row in range(20_000)]
+    )
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(fifo.read_bytes()), daemon=True)
+    reader.start()
+
+    write_snapshot(table, str(fifo))
+
+    reader.join()
+    assert len(read[0]) > 1 << 16
+    assert read[0] == save(table)
+
+
+def test_a_folder_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="Is a directory"):
+        write_snapshot(TABLE, str(tmp_path))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+
+    for path in (str(fifo), str(tmp_path)):
+        with pytest.raises(FileError, match=path) as caught:
+            read_snapshot(path)
+        assert caught.value.operation == "read"
+
+
+def test_a_file_larger_than_any_table_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large"
+    path.write_bytes(TEXT)
+    monkeypatch.setattr(snapshot, "_LARGEST_FILE", len(TEXT))
+    assert len(read_snapshot(str(path))) == 9
+    monkeypatch.setattr(snapshot, "_LARGEST_FILE", len(TEXT) - 1)
+
+    with pytest.raises(FormatError, match=str(path)):
+        read_snapshot(str(path))

@@ -5,7 +5,7 @@ import pytest
 from lkm.errors import FormatError
 from lkm.kallsyms.parse import text_of
 from lkm.kallsyms.table import Symbol, SymbolTable
-from tests.kallsyms.tables import TEXT
+from tests.kallsyms.tables import TEXT, a_table
 
 STEXT = 0xFFFFFFFF81000000
 
@@ -136,7 +136,7 @@ def test_the_kernels_own_symbols_have_no_module() -> None:
         (STEXT + 0x3F, "_stext", 0x3F),
         (STEXT + 0x81, "helper", 1),
         (0xFFFFFFFFC0201041, "__ksymtab_btrfs", 1),
-        (0xFFFFFFFFFFFFFFFF, "fat_init", 0x3FCFEFFF),
+        (0xFFFFFFFFC0301000 + (1 << 20) - 1, "fat_init", (1 << 20) - 1),
     ],
 )
 def test_an_address_lies_in_the_symbol_before_it(address: int, name: str, offset: int) -> None:
@@ -150,6 +150,8 @@ def test_an_address_far_from_all_symbols_lies_in_none() -> None:
     table = SymbolTable.from_text(TEXT)
 
     assert table.at_address(0x7FFF00000000) is None
+    assert table.at_address(0xFFFFFFFFC0301000 + (1 << 20)) is None
+    assert table.at_address(0xFFFFFFFFFFFFFFFF) is None
     assert SymbolTable.from_text(b"").at_address(STEXT) is None
 
 
@@ -171,3 +173,36 @@ def test_tables_are_equal_by_release_and_symbols() -> None:
     assert hash(table) == hash(SymbolTable.from_symbols(table, release="6.1"))
     assert table != SymbolTable.from_text(TEXT, release="6.2")
     assert table != table.of_module("")
+
+
+def test_nothing_of_the_kernel_lies_beyond_the_page_of_its_end() -> None:
+    table = a_table(
+        "0 A fixed_percpu_data",
+        "81000000 T _text",
+        "81000000 T _stext",
+        "82000008 B _end",
+        "82010000 ? __init_scratch_end",
+        "82020000 t late [fat]",
+    )
+
+    def name_at(address: int) -> str | None:
+        found = table.at_address(address | 0xFFFFFFFF00000000)
+        return found[0].name if found else None
+
+    assert name_at(0x82000FFF) == "_end"
+    assert name_at(0x82001000) is None
+    assert name_at(0x82010000) == "__init_scratch_end"
+    assert name_at(0x82010001) is None
+    assert name_at(0x82021000) == "late"
+    assert table.at_address(0) == (Symbol(0, "A", "fixed_percpu_data", ""), 0)
+    assert table.at_address(8) is None
+
+
+def test_a_part_with_zeros_only_is_hidden_if_the_whole_table_is() -> None:
+    table = SymbolTable.from_text(TEXT)
+    part = table.find("fixed_percpu_data")
+
+    assert list(part.addresses) == [0]
+    assert not part.hidden
+    assert not table.rows([0]).of_module("").hidden
+    assert SymbolTable.from_text(b"0000000000000000 T a\n").find("b").hidden

@@ -248,3 +248,17 @@ def test_a_later_crc_of_the_same_export_does_not_break_the_boot(tmp_path: Path) 
     sandbox, _root = a_known_sandbox(tmp_path, exports=twice, config=a_config())
 
     assert sandbox.status().exports == 1
+
+
+def test_the_configuration_beside_a_named_image_goes_before_the_roots(tmp_path: Path) -> None:
+    root = a_root(tmp_path / "root")
+    for folder in (root / "boot", tmp_path / "mine"):
+        folder.mkdir()
+        (folder / f"config-{RELEASE}").write_text("CONFIG_MODULES=y\n")
+    image = tmp_path / "mine" / "facts"
+    image.write_bytes(saved_facts(config=WHY))
+    sandbox = Sandbox(str(tmp_path / "sandbox.sqlite"))
+
+    sandbox.boot(RELEASE, str(root), vmlinux=str(image))
+
+    assert sandbox.status().config_source == str(tmp_path / "mine" / f"config-{RELEASE}")

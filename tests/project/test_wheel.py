@@ -54,3 +54,7 @@ def test_the_command_works_where_the_wheel_is_installed(wheel: Path, tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "A. Nobody\n", "")
+    lesson = [str(place / "bin/lkm"), "tour"]
+    told = subprocess.run(lesson, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "  NOT " not in told.stdout

@@ -147,7 +147,7 @@ def test_facts_that_another_lkm_remembered_are_read_anew(
     first = read_facts(str(image), cache=cache)
     identity = FileIdentity.of(str(image))
     assert identity is not None
-    assert cache.remember("vmlinux-1", identity, b"LKMFACTS\xff", looked_ns=time.time_ns())
+    assert cache.remember("vmlinux-2", identity, b"LKMFACTS\xff", looked_ns=time.time_ns())
 
     assert read_facts(str(image), cache=cache) == first
 

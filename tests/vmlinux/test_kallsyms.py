@@ -4,9 +4,11 @@ import struct
 
 import pytest
 
+from lkm.vmlinux import kallsyms
 from lkm.vmlinux.answers import LayoutNotKnown, NotThere
 from lkm.vmlinux.image import KernelImage
 from lkm.vmlinux.kallsyms import KernelSymbols, decode_kallsyms
+from lkm.vmlinux.kallsyms_tables import Budget, TooManyStepsError
 from tests.builders.kallsyms import LAYOUTS, SECTION, Symbol, a_kernel, symbols, tables
 from tests.builders.vmlinux import BASE, a_raw_image, an_elf_kernel
 
@@ -206,3 +208,63 @@ def test_an_image_that_does_not_tell_its_base_has_no_addresses() -> None:
     answer = decoded(a_raw_image(bytes(-len(a_raw_image()) % 8) + data))
 
     assert isinstance(answer, LayoutNotKnown)
+
+
+def test_an_arm64_image_has_its_lowest_symbol_at_its_beginning() -> None:
+    expected = symbols(300, ARM64_BASE + 0x100)
+    data = tables(expected, "5.10", 0, changes={"base": bytes(8)})
+    start = len(a_raw_image())
+    base_at = start + -start % 8 + len(struct.pack("<300I", *range(300)))
+    entries = struct.pack("<3Q", ARM64_BASE + base_at, 1027, ARM64_BASE + 0x100)
+    # As if the image began 2 MiB before: then this would be far inside it.
+    wrong = struct.pack("<3Q", ARM64_BASE - (2 << 20) + base_at, 1027, ARM64_BASE + 0x5000)
+    image = a_raw_image(bytes(-start % 8) + data + bytes(-len(data) % 8) + wrong + entries)
+
+    assert listed(decoded(image + bytes(3 << 20))) == expected
+
+
+def test_an_image_has_a_budget_that_its_size_bounds() -> None:
+    assert Budget(0).steps < Budget(1 << 20).steps < Budget(1 << 26).steps
+    assert Budget(1 << 26).steps == Budget(1 << 40).steps
+    budget = Budget(0)
+    budget.spend(budget.steps)
+    assert budget.left == 0
+    with pytest.raises(TooManyStepsError, match=f"more than {budget.steps} steps"):
+        budget.spend(1)
+
+
+def test_an_image_made_of_beginnings_of_names_takes_no_more_than_its_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    budgets = []
+
+    def a_budget(size: int) -> Budget:
+        budgets.append(Budget(size))
+        return budgets[-1]
+
+    monkeypatch.setattr(kallsyms, "Budget", a_budget)
+
+    answer = decoded(an_image_of_many_beginnings())
+
+    assert isinstance(answer, LayoutNotKnown)
+    (budget,) = budgets
+    assert f"takes more than {budget.steps} steps" in answer.why
+    assert 0 <= budget.left < budget.steps
+
+
+def an_image_of_many_beginnings() -> bytes:
+    """Return an image in which every fourth byte may be num_syms, with as many names behind it."""
+    texts = [bytes([byte]) if 0x20 < byte < 0x80 else b"T%02x" % byte for byte in range(256)]
+    starts = [sum(len(text) + 1 for text in texts[:index]) for index in range(256)]
+    num_syms = b"\3\3\3\0"
+    count = -(-int.from_bytes(num_syms, "little") // 256)
+    names = num_syms * (1300 * count // 4 + 35_000)
+    return a_raw_image(
+        bytes(-len(a_raw_image()) % 8)
+        + names
+        + bytes(-len(names) % 8)
+        + struct.pack(f"<{count}I", *range(0, 1300 * count, 1300))
+        + b"".join(text + b"\0" for text in texts).ljust(-(-(starts[-1] + 4) // 8) * 8, b"\0")
+        + struct.pack("<256H", *starts)
+        + bytes(4096)
+    )

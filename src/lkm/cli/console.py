@@ -89,7 +89,7 @@ class Console:
         self.cause = error
         not_root = isinstance(error, NotPermittedError) and os.geteuid() != 0
         if isinstance(error, NoModuleSupportError):
-            text = f"{text}; {one_line(error)}"
+            text = f"{text}; {error.means}; {error.remedy}"
         elif error.remedy and (on != "live" or not_root):
             text = f"{text}; {error.remedy}"
         self.error(text)

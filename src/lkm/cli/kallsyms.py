@@ -15,15 +15,21 @@ Exit status: 0 found, or nothing differs; 1 nothing found, or something differs;
 from __future__ import annotations
 
 import argparse
+
 from lkm._text import decode, printable
 from lkm.cli import which_kernel
 from lkm.cli.console import Console
-from lkm.diagnose.symbols import TableInUse, image_table, live_table, sandbox_table
+from lkm.diagnose.symbols import (
+    TableInUse,
+    image_table,
+    installed_table,
+    live_table,
+    sandbox_table,
+)
 from lkm.errors import NoTreeError, UsageError
 from lkm.kallsyms.diff import Diff, compare
 from lkm.kallsyms.snapshot import read_snapshot, write_snapshot
 from lkm.kallsyms.table import Symbol, SymbolTable
-from lkm.tree.installed import kernel_image
 
 _HIDDEN = "?" * 16
 
@@ -59,10 +65,7 @@ def _table(args: argparse.Namespace, console: Console) -> TableInUse:
     if kernel.image:
         return image_table(kernel.image)
     if kernel.named and not (kernel.on == "sandbox" and kernel.tree):
-        image = kernel_image(kernel.root, kernel.release, _directory(kernel))
-        if not image:
-            raise UsageError(f"{kernel.release} has no image under {kernel.root}; name a --vmlinux")
-        return image_table(image)
+        return installed_table(kernel.root, kernel.release, _directory(kernel))
     return sandbox_table() if kernel.on == "sandbox" else live_table()
 
 

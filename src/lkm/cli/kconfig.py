@@ -1,8 +1,9 @@
 """Show how a kernel was configured for loadable modules, each option with what it means.
 
 The configuration is read from /proc/config.gz of the running kernel, from ROOT/boot/config-R, from
-the modules directory, or from the image where it is built in. An option that the configuration
-does not name is not set in that kernel. Exit status: 0, or 3 where it cannot be told.
+the modules directory, or from the image where it is built in. An image that was named is asked
+first, then the config-R beside it. An option that the configuration does not name is not set in
+that kernel. Exit status: 0, or 3 where it cannot be told.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from lkm._text import decode
-from lkm.errors import FileError, FormatError, KernelError, LkmError
+from lkm.errors import FileError, FormatError, KernelError, LkmError, UsageError
 from lkm.kallsyms.restriction import explain
 from lkm.kallsyms.table import SymbolTable
 from lkm.kernel.image_facts import find_image, first_bytes, read_kernel_facts
@@ -89,17 +89,18 @@ def installed_table(root: str, release: str, directory: str) -> TableInUse:
     """Return the own symbols of the kernel *release* that is installed under *root*.
 
     They are read from its image, without one from facts saved of it, else from its System.map.
-    *directory* is its tree, empty where it has none. Raises as ``image_table``.
+    *directory* is its tree, empty where it has none. Raises ``UsageError`` where there is none of
+    these, and what ``image_table`` raises.
     """
     boot = f"{'' if root == '/' else root}/boot"
     path = find_image(root, release, directory)
     if not path and os.path.isfile(f"{boot}/System.map-{release}"):
         path = f"{boot}/System.map-{release}"
     if not path:
-        problem = NoSymbolsError(
-            f"{release} has neither an image, nor facts saved of it, nor a System.map in {boot}"
+        problem = UsageError(
+            f"{release} has no image under {root}, no facts saved of it and no System.map"
         )
-        problem.remedy = "name one with --vmlinux FILE"
+        problem.remedy = "name one of these with --vmlinux FILE"
         raise problem
     return image_table(path)
 

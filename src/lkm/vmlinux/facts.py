@@ -173,7 +173,7 @@ def read_facts(path: str, *, cache: Cache | None = None) -> VmlinuxFacts:
 
 
 # Counts up when an image may give other facts than before: what is remembered is then out of date.
-_KIND = "vmlinux-1"
+_KIND = "vmlinux-2"
 
 
 def _types(image: KernelImage) -> tuple[Answer[int], Answer[int]]:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 # Besides the kernel's own there may be a second one in an image that contains a kernel.
 _MOST_TOKEN_TABLES = 4
 # Expanded, a symbol has some 25 characters; this keeps made-up tokens from filling the memory.
-_MEAN_SYMBOL = 256
+_MEAN_SYMBOL = 128
+_BYTES_PER_STEP = 8
 # Those of nm(1); the kernel prints one of its own, "?", for a module's symbols only.
 _TYPES = frozenset("ABCDGINRSTUVWabcdginprstuvw-?")
 _WHITE_SPACE = re.compile(rb"[\t\n\v\f\r ]")
@@ -92,6 +93,7 @@ def _decode(image: KernelImage, memory: Memory, tokens: Tokens) -> KernelSymbols
     names = find_names(memory, tokens)
     if names is None:
         return LayoutNotKnown("no names of kallsyms fit its token table")
+    memory.budget.spend((names.end - names.start) // _BYTES_PER_STEP)
     symbols = _expand(memory.data, tokens, names)
     if symbols is None:
         return LayoutNotKnown("the names of kallsyms do not begin with type letters")

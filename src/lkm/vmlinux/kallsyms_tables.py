@@ -57,6 +57,7 @@ _LEAST_STEPS = 1 << 16
 _BYTES_PER_STEP = 4
 _MOST_STEPS = 4 << 20
 _NUMBERS_PER_STEP = 8  # looked at all at once
+_STEPS_PER_PLACE = 16
 
 
 class TooManyStepsError(Exception):
@@ -198,6 +199,7 @@ def _places_of_markers(memory: Memory, end: int, align: int, wide: int) -> Itera
             continue
         # A symbol takes two bytes at least. Behind a single marker stands no second one.
         if end - place <= 2 * align + 3 * _STEP or 2 * _STEP <= second[0] <= _LONGEST_STEP:
+            memory.budget.spend(_STEPS_PER_PLACE)
             yield place
         elif not second[0]:  # no markers anywhere in a run of zeros
             start = max(place - _RUN, lowest)
