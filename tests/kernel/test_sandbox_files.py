@@ -101,7 +101,7 @@ def test_the_list_of_modules_is_the_kernels_to_the_byte(tmp_path: Path) -> None:
         sandbox.insert(module_file(root, name))
 
     # The first module lands where a kernel without address randomisation puts it, the next behind
-    # it and a guard page, as /work/shared/oracle has it.
+    # it and a guard page, as recorded on the real kernel.
     assert sandbox.read("/proc/modules").decode() == (
         "top 12288 0 - Live 0xffffffffc020b000\n"
         "middle 16384 1 top, Live 0xffffffffc0206000\n"
