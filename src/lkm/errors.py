@@ -91,7 +91,7 @@ class MissingLibraryError(LkmError):
     """A Python library that this needs is not installed."""
 
     def __init__(self, library: str, purpose: str) -> None:
-        self.library = library
+        self.needed = library
         self.remedy = f"pip install {library}"
         super().__init__(f"{purpose} needs the Python library {library}")
 
