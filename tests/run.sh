@@ -15,9 +15,8 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
     command -v busybox >/dev/null || missing="$missing busybox-static"
     command -v getopt >/dev/null || missing="$missing util-linux"
-    if [ -n "$missing" ] || ! apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1; then
-        apt-get -qq update
-    fi
+    # Yesterday's lists name kernels that are gone today. Without a network those of then must do.
+    apt-get -qq update || echo "tests/run.sh: apt-get update failed; going on" >&2
     # shellcheck disable=SC2086  # one word a package
     [ -z "$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
         --no-install-recommends $missing >/dev/null
