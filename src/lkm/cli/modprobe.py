@@ -172,6 +172,8 @@ class _Work:
             except NoSuchModuleError as error:
                 self._fail(error, self.not_found(error))
             except FileError as error:
+                if error.path != word:  # not the file asked for, but one that the answer needs
+                    raise
                 text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
                 self._fail(error, text)
             else:

@@ -146,5 +146,9 @@ def only_release(root: str) -> str:
     running = os.uname().release
     if running in found and root == "/":
         return running
-    there = ", ".join(found) or "none"
+    if not found:
+        error = UsageError(f"no kernel with modules is installed under {root}")
+        error.remedy = "name another --root, or see `lkm tour`, which brings its own"
+        raise error
+    there = ", ".join(found)
     raise UsageError(f"--release is needed: the kernels under {root} are {there}")

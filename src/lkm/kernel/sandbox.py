@@ -313,6 +313,9 @@ def _refused(image: ModuleImage, verdict: Verdict, answer: int) -> KernelError:
     log = tuple([line.text for line in verdict.log])
     finding = verdict.refusal
     remedy = finding.remedy if finding is not None else ""
+    if finding is not None and finding.evidence and not finding.log:
+        # No line of the kernel tells why.
+        remedy = f"{finding.evidence}; {remedy}" if remedy else finding.evidence
     if answer == errno.EPERM and not remedy:
         remedy = "the sandbox's own command line forbids it"
     name = verdict.module.name if verdict.module is not None else image.name

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from lkm._text import encode
 from lkm.kernel.kernel_rows import read_options, read_values
 from lkm.kernel.rows import as_crc, as_state
 from lkm.kernel.store import as_number, as_text
+from lkm.loader.boot_options import boot_options
 from lkm.loader.facts import KernelFacts, KernelSymbol
 from lkm.loader.taint import Taint
 
@@ -16,7 +17,7 @@ from lkm.loader.taint import Taint
 def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
     """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
     values = read_values(connection)
-    words = values["command_line"].split()
+    boot = boot_options(values["command_line"])
     loaded = connection.execute("SELECT name, state FROM module")
     sysfs_names = connection.execute("SELECT name FROM sysfs_name")
     options = read_options(values)
@@ -32,9 +33,9 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         symbols=_Symbols(connection),
         loaded={as_text(name): as_state(state) for name, state in loaded},
         sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
-        blacklist=_blacklist(words),
-        modules_disabled="nomodule" in words,
-        signatures_enforced=options.module_sig_force or _enforces_signatures(words),
+        blacklist=boot.blacklist,
+        modules_disabled=boot.modules_disabled,
+        signatures_enforced=options.module_sig_force or boot.signatures_enforced,
         tainted=Taint(int(values["tainted"])),
         options=options,
         struct_module_size=int(struct_size) if struct_size else None,
@@ -86,17 +87,3 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
 
     def __len__(self) -> int:
         return sum(1 for _name in self)
-
-
-def _blacklist(words: Sequence[str]) -> frozenset[str]:
-    """Return the names of ``module_blacklist=``; of several the last counts, as in the kernel."""
-    key = "module_blacklist="
-    texts = [word.removeprefix(key) for word in words if word.startswith(key)]
-    return frozenset(filter(None, texts[-1].split(","))) if texts else frozenset()
-
-
-def _enforces_signatures(words: Sequence[str]) -> bool:
-    given = [word.partition("=") for word in words if word.startswith("module.sig_enforce")]
-    return any(
-        key == "module.sig_enforce" and text[:1] in {"", "1", "y", "Y"} for key, _, text in given
-    )

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 from lkm.elf.constants import EM_X86_64, SHF_EXECINSTR, SHF_WRITE
 from lkm.errors import FormatError
-from lkm.loader.elf_checks import elf_findings
-from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
+from lkm.loader.elf_checks import STRUCT_CHECKED, THIS_MODULE, elf_findings, struct_differs
+from lkm.loader.facts import KernelFacts, ModuleFacts, find_section, module_facts
 from lkm.loader.findings import Finding, LogLine, unforceable
 from lkm.loader.parameter_values import Setting, set_parameters
 from lkm.loader.parameters import declared_parameters
@@ -224,6 +224,24 @@ def writable_code(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]
             return
 
 
+def struct_size(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
+    """Refuse what an older kernel would oops on: a struct module of another size than its own."""
+    if kernel.version >= STRUCT_CHECKED:
+        return  # looked at long before, with a line of the kernel's own
+    this_module = find_section(module.elf, THIS_MODULE)
+    if this_module is not None and struct_differs(this_module, kernel):
+        yield Finding(
+            check="struct-size",
+            errno=errno.ENOEXEC,
+            evidence=(
+                f"struct module has {this_module.size} bytes in the file, "
+                f"{kernel.struct_module_size} in the kernel; Linux before 6.4 does not look, "
+                "takes what lies behind the struct for its part, and oopses: lkm refuses instead"
+            ),
+            remedy="take the module file built for exactly this kernel; never load this one there",
+        )
+
+
 def name_free(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Refuse a name that a loaded module has: the name in struct module counts."""
     state = kernel.loaded.get(module.name)
@@ -285,6 +303,7 @@ CHECKS: tuple[Check, ...] = (
     vermagic,
     modinfo_taints,
     writable_code,
+    struct_size,
     name_free,
     unsigned,
     exports_without_crcs,

@@ -22,9 +22,9 @@ from lkm.module.file import ModuleImage
 from lkm.module.modinfo import parse_modinfo
 from lkm.module.signature import MAGIC as SIGNATURE_MAGIC
 
-_THIS_MODULE = ".gnu.linkonce.this_module"
+THIS_MODULE = ".gnu.linkonce.this_module"
 # Linux 6.4, commit 419e1a20f714 ("module: merge remnants of setup_load_info() to elf validation").
-_STRUCT_CHECKED = (6, 4)
+STRUCT_CHECKED = (6, 4)
 _KNOWN_FLAGS = 7
 _FORCING_FLAGS = 3
 _HEADER_BYTES = {True: 64, False: 52}
@@ -223,40 +223,29 @@ def _module_parts(file: _File) -> Iterator[Finding]:
         elf = ElfFile.from_bytes(as_native(file.data, file.kernel), what="module")
         info = find_section(elf, ".modinfo")
         entries = dict(reversed(parse_modinfo(b"" if info is None else elf.contents(info))))
-        this_module = find_section(elf, _THIS_MODULE)
+        this_module = find_section(elf, THIS_MODULE)
     except FormatError as error:
         yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error), remedy=_DAMAGED)
         return
     name = entries.get("name", "(missing .modinfo section or name field)")
-    if file.kernel.version >= _STRUCT_CHECKED:
+    if file.kernel.version >= STRUCT_CHECKED:
         yield from _struct_checked(elf, name, file.kernel)
     if all(section.type != SHT_SYMTAB for section in elf.sections):
         text = f"{name}: module has no symbols (stripped?)"
         yield _refusal("no-symbols", text, level=4, remedy=_STRIPPED)
     if this_module is None:
         yield _refusal("no-module", f"{name}: No module found in object", level=4, remedy=_STRIPPED)
-    elif _differs(this_module, file.kernel):
-        yield Finding(
-            check="struct-size",
-            errno=errno.ENOEXEC,
-            evidence=(
-                f"struct module has {this_module.size} bytes in the file, "
-                f"{file.kernel.struct_module_size} in the kernel; Linux before 6.4 does not look, "
-                "takes what lies behind the struct for its part, and oopses: lkm refuses instead"
-            ),
-            remedy="take the module file built for exactly this kernel; never load this one there",
-        )
 
 
 def _struct_checked(elf: ElfFile, name: str, kernel: KernelFacts) -> Iterator[Finding]:
     """Do what Linux does from 6.4 on: one struct module, as large as the kernel's."""
-    found = [section for section in elf.sections[1:] if section.name == _THIS_MODULE]
+    found = [section for section in elf.sections[1:] if section.name == THIS_MODULE]
     if len(found) != 1:
-        text = f"module {name}: Only one {_THIS_MODULE} section must exist."
+        text = f"module {name}: Only one {THIS_MODULE} section must exist."
         yield _refusal("no-module", text, remedy=_STRIPPED)
-    elif _differs(found[0], kernel):
+    elif struct_differs(found[0], kernel):
         text = (
-            f"module {name}: {_THIS_MODULE} section size must match the kernel's built struct "
+            f"module {name}: {THIS_MODULE} section size must match the kernel's built struct "
             "module size at run time"
         )
         evidence = (
@@ -272,7 +261,8 @@ def _struct_checked(elf: ElfFile, name: str, kernel: KernelFacts) -> Iterator[Fi
         )
 
 
-def _differs(this_module: Section, kernel: KernelFacts) -> bool:
+def struct_differs(this_module: Section, kernel: KernelFacts) -> bool:
+    """Tell whether struct module has another size in the file than in the kernel."""
     return kernel.struct_module_size not in {None, this_module.size}
 
 

@@ -1,0 +1,31 @@
+"""The kernel's command line, as the loader reads it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lkm.loader.boot_options import BootOptions, boot_options
+
+CASES = {
+    "": BootOptions(),
+    "quiet ro nomodule": BootOptions(modules_disabled=True),
+    "nomodule=1": BootOptions(modules_disabled=True),
+    "nomodule=y": BootOptions(modules_disabled=True),
+    "nomodule=0": BootOptions(),
+    "nomodule nomodule=n": BootOptions(),
+    "nomodule=what": BootOptions(),
+    "-- nomodule": BootOptions(),
+    "nomodules": BootOptions(),
+    "module_blacklist=a,b-c": BootOptions(blacklist=frozenset({"a", "b-c"})),
+    'module_blacklist="a,b"': BootOptions(blacklist=frozenset({"a", "b"})),
+    "module-blacklist=a module_blacklist=b": BootOptions(blacklist=frozenset({"b"})),
+    "module.sig_enforce": BootOptions(signatures_enforced=True),
+    "module.sig-enforce=1": BootOptions(signatures_enforced=True),
+    "module.sig_enforce=1 module.sig_enforce=0": BootOptions(signatures_enforced=True),
+    "module.sig_enforce=0": BootOptions(),
+}
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_options_are_read_as_the_kernel_reads_them(text: str) -> None:
+    assert boot_options(text) == CASES[text]
