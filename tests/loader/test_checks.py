@@ -217,6 +217,7 @@ def test_the_order_of_the_checks_is_the_kernels() -> None:
         "vermagic",
         "modinfo_taints",
         "writable_code",
+        "struct_size",
         "name_free",
         "unsigned",
         "exports_without_crcs",
