@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -190,36 +187,6 @@ def test_wrong_usage_has_its_own_status() -> None:
     assert lkm("modinfo").err == "modinfo: ERROR: missing module or filename.\n"
     assert lkm("insmod", "--nope").err == "insmod: unrecognized option '--nope'\n"
     assert lkm("--nope", called="/x/lsmod").err == "/x/lsmod: unrecognized option '--nope'\n"
-
-
-def in_a_process(*words: str, shell: str) -> subprocess.CompletedProcess[str]:
-    command = f'"{sys.executable}" -m lkm {" ".join(words)} {shell}'
-    return subprocess.run(
-        ["/bin/bash", "-c", command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-
-
-def test_a_reader_that_goes_away_ends_it_quietly(root: Path) -> None:
-    words = ("find", "--root", str(root), "--release", RELEASE)
-
-    done = in_a_process(*words, shell="| true; exit ${PIPESTATUS[0]}")
-
-    assert done.stderr == ""
-    assert done.returncode in (0, 141)
-
-
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_a_full_output_device_is_an_error(root: Path) -> None:
-    find = in_a_process("find", "--root", str(root), "--release", RELEASE, shell="> /dev/full")
-    version = in_a_process("lsmod", "--version", shell="> /dev/full")
-
-    assert (find.returncode, version.returncode) == (3, 1)
-    assert "No space left on device" in one_line(find.stderr)
-    assert "No space left on device" in one_line(version.stderr)
 
 
 def test_bytes_that_are_not_utf_8_pass_through_unharmed(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from lkm.names import ModuleName
 from lkm.resolve.plan import InUse, as_modprobe_lines
 from lkm.resolve.resolver import plan_load, plan_unload
 from lkm.tree.catalog import Catalog
+from tests.conftest import missing
 from tests.resolve.cases import CASES, Case
 from tests.resolve.trees import RELEASE, a_tree_by_depmod
 from tests.resolve.unloading_cases import CASES as UNLOADING_CASES
@@ -85,7 +86,8 @@ def another_kernel() -> tuple[str, ...]:
     """Return a command prefix under which $0 holds ``proc`` and ``sys`` of another kernel."""
     unshare = shutil.which("unshare")
     if os.geteuid() != 0 or unshare is None:
-        pytest.skip("only root can show kmod another /proc and /sys/module")
+        missing("oracle", "only root can show kmod another /proc and /sys/module")
+    assert unshare is not None
     mounts = 'mount --bind "$0/module" /sys/module && mount --bind "$0/proc" /proc'
     return (unshare, "-m", "sh", "-c", f'{mounts} && exec "$@"')
 

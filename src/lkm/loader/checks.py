@@ -180,7 +180,7 @@ def modinfo_taints(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding
         yield taint_finding("test-module", Taint.TEST, text, kernel)
 
 
-def taint_finding(  # a level and a rule besides what every taint has
+def taint_finding(
     check: str,
     taint: Taint,
     text: str,

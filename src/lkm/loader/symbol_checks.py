@@ -244,7 +244,7 @@ def _owner_state(
         yield _refusal("owner-coming", text, errno.EBUSY, level=4)
 
 
-def _refusal(  # a finding's own parts
+def _refusal(
     check: str,
     text: str,
     number: int,
