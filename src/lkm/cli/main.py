@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from lkm.cli.console import Closed, Console, one_line
@@ -110,12 +111,23 @@ def _dispatch(name: str, words: list[str], console: Console, *, called: str) -> 
     if name in DROP_INS:
         console.program = name
         # getopt names the program as it was called, kmod's own messages by the tool's name.
-        by_symlink = called.rpartition("/")[2] in DROP_INS
-        return _run_drop_in(name, words, console, called=called if by_symlink else name)
+        return _run_drop_in(name, words, console, called=_as_typed(called, name))
     if name in VERBS:
         console.program = f"lkm {name}"
         return _run_verb(name, words, console)
     return _run_itself(name, words, console)
+
+
+def _as_typed(called: str, name: str) -> str:
+    """Return how the user called the tool *name*.
+
+    Of a script the kernel tells the path, also where only the name was typed and the shell has
+    found it: in a folder of PATH that is what was typed.
+    """
+    folder, _, tool = called.rpartition("/")
+    if tool not in DROP_INS:
+        return name
+    return tool if folder in os.environ.get("PATH", "").split(":") else called
 
 
 def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) -> int:

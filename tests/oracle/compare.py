@@ -1,0 +1,196 @@
+"""Run one case by both programs and tell what differs, but for the declared differences."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lkm.tree.trie import TrieIndex
+from tests.oracle.cases import Case
+from tests.oracle.kernel import FakeKernel
+from tests.oracle.root import Ran, lay_out, run_inside
+from tests.oracle.world import HERE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A declared difference: whose output (*of*: ``lkm`` or ``kmod``) is rewritten before the two
+    are compared, in which stream (``out`` or ``err``), and how. In the stream ``line`` it is kmod's
+    command line that is rewritten. Without a pattern it is one that cases declare whole.
+    """
+
+    id: str
+    reason: str
+    of: str = ""
+    stream: str = ""
+    pattern: str = ""
+    becomes: str = ""
+
+    def line(self, line: str) -> str:
+        """Return the command line that makes kmod 30 do what *line* does today."""
+        return re.sub(self.pattern, self.becomes, line) if self.stream == "line" else line
+
+    def apply(self, what: Seen, program: str) -> Seen:
+        if self.of != program or not self.pattern or self.stream == "line":
+            return what
+        pattern = re.compile(self.pattern.encode(), re.MULTILINE)
+        text = pattern.sub(self.becomes.encode(), getattr(what, self.stream))
+        return what.but(**{self.stream: text})
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be seen of one run."""
+
+    status: int
+    out: bytes
+    err: bytes
+    calls: tuple[str, ...]
+    files: Mapping[str, object]
+
+    def but(self, *, out: bytes | None = None, err: bytes | None = None) -> Seen:
+        return Seen(
+            self.status,
+            self.out if out is None else out,
+            self.err if err is None else err,
+            self.calls,
+            self.files,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """*used* are the declared differences by which the two agree; *problems* is empty then."""
+
+    lkm: Seen
+    kmod: Seen
+    used: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+DIFFERENCES: Sequence[Difference] = tuple(
+    Difference(id=name, **table)
+    for name, table in tomllib.loads((HERE / "differences.toml").read_text()).items()
+)
+
+
+class Comparer:
+    """Runs cases; what they share is made once, below *folder*."""
+
+    def __init__(self, folder: Path, kmod: Path) -> None:
+        self._folder = folder
+        self._kmod = kmod
+        self._library = folder / "preload.so"
+        source, library = str(HERE / "preload.c"), str(self._library)
+        command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", library, source, "-ldl"]
+        subprocess.run(command, check=True)
+        programs = {
+            "kmod": kmod.resolve(),
+            "lkm": Path(sysconfig.get_path("scripts")) / "lkm",
+        }
+        for name, program in programs.items():
+            lay_out(folder / "empty" / name, f"/host{program}")
+
+    def compare(self, case: Case) -> Verdict:
+        """Run *case* by both programs."""
+        kmod, lkm = self._seen(case, "kmod"), self._seen(case, "lkm")
+        if case.differs:
+            return _judge_declared(case, lkm, kmod)
+        used = []
+        mine, theirs = lkm, kmod
+        for difference in DIFFERENCES:
+            if not _problems(mine, theirs):
+                break
+            before = mine, theirs
+            line = difference.line(case.line)
+            if line != case.line:
+                theirs = kmod = self._seen(case, "kmod", line)
+            mine, theirs = difference.apply(mine, "lkm"), difference.apply(theirs, "kmod")
+            if (mine, theirs) != before:
+                used.append(difference.id)
+        return Verdict(lkm, kmod, tuple(used), _problems(mine, theirs))
+
+    def _seen(self, case: Case, program: str, line: str = "") -> Seen:
+        root = self._folder / "run" / program
+        shutil.copytree(self._folder / "empty" / program, root, symlinks=True)
+        try:
+            case.world.write(root, self._kmod)
+            kernel = FakeKernel(root, case.world.answers)
+            kernel.boot(case.world.loaded, case.world.cmdline)
+            env = {
+                "FAKE_RELEASE": case.world.release,
+                "LKM_CACHE": "/fake/cache",
+                "XDG_STATE_HOME": "/fake/state",
+                **case.env,
+            }
+            with kernel:
+                ran = run_inside(root, line or case.line, library=self._library, env=env)
+            return _seen(ran, kernel, root)
+        finally:
+            shutil.rmtree(root)
+
+
+def _seen(ran: Ran, kernel: FakeKernel, root: Path) -> Seen:
+    return Seen(ran.status, ran.out, ran.err, tuple(kernel.calls), _files(root))
+
+
+def _files(root: Path) -> dict[str, object]:
+    """Return what lies in *root* that is not the machine's own; an index as its entries."""
+    found: dict[str, object] = {}
+    for path in root.rglob("*"):
+        if path.is_symlink():
+            target = str(path.readlink())
+            if not target.startswith("/host/"):
+                found[str(path.relative_to(root))] = f"-> {target}"
+        elif path.is_file():
+            data = path.read_bytes()
+            index = path.name.endswith(".bin")
+            found[str(path.relative_to(root))] = _index(data) if index else data
+    return found
+
+
+def _index(data: bytes) -> object:
+    # kmod leaves an index without a source empty.
+    return tuple(TrieIndex.from_bytes(data).items()) if data else ()
+
+
+def _judge_declared(case: Case, lkm: Seen, kmod: Seen) -> Verdict:
+    problems = []
+    if case.differs not in {difference.id for difference in DIFFERENCES}:
+        problems.append(f"no difference {case.differs!r} is declared")
+    if not _problems(lkm, kmod):
+        problems.append("kmod answers the same: no difference to declare")
+    told = case.expected
+    for what, wanted, got in (
+        ("status", told.status, lkm.status),
+        ("stdout", told.out, lkm.out.decode("utf-8", "replace")),
+        ("stderr", told.err, lkm.err.decode("utf-8", "replace")),
+        ("calls", told.calls, lkm.calls),
+    ):
+        if wanted is not None and wanted != got:
+            problems.append(f"{what}: declared {wanted!r}, lkm {got!r}")
+    return Verdict(lkm, kmod, (case.differs,), tuple(problems))
+
+
+def _problems(lkm: Seen, kmod: Seen) -> tuple[str, ...]:
+    problems = [
+        f"{what}: kmod {theirs!r}, lkm {mine!r}"
+        for what, theirs, mine in (
+            ("status", kmod.status, lkm.status),
+            ("stdout", kmod.out, lkm.out),
+            ("stderr", kmod.err, lkm.err),
+            ("calls", kmod.calls, lkm.calls),
+        )
+        if theirs != mine
+    ]
+    for name in sorted({*kmod.files, *lkm.files}):
+        theirs, mine = kmod.files.get(name), lkm.files.get(name)
+        if theirs != mine:
+            problems.append(f"file {name}: kmod {theirs!r:.400}, lkm {mine!r:.400}")
+    return tuple(problems)

@@ -1,0 +1,43 @@
+"""lkm and Debian's kmod, run side by side on made-up machines; see README.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+from tests.oracle import root
+from tests.oracle.cases import Case, cases
+from tests.oracle.compare import DIFFERENCES, Comparer
+
+CASES = cases()
+DOCUMENT = Path(__file__).parents[2] / "docs/kmod-differences.md"
+
+
+@pytest.fixture(scope="module")
+def comparer(kmod: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparer:
+    if why := root.cannot():
+        missing("oracle", why)
+    return Comparer(tmp_path_factory.mktemp("machines"), kmod)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_lkm_does_what_kmod_does(case: Case, comparer: Comparer) -> None:
+    assert not comparer.compare(case).problems
+
+
+def test_no_two_cases_are_the_same() -> None:
+    names = [case.name for case in CASES]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_at_least_three_hundred_cases_are_declared() -> None:
+    assert len(CASES) >= 300
+
+
+def test_the_document_has_each_declared_difference_and_no_other() -> None:
+    documented = re.findall(r"^### `([\w-]+)`", DOCUMENT.read_text(), re.MULTILINE)
+    assert documented == [difference.id for difference in DIFFERENCES]
