@@ -46,6 +46,14 @@ def alias_name(text: str) -> str:
     """
     if len(text) > _ALIAS_BYTES:
         raise BadNameError(text, f"longer than {_ALIAS_BYTES} bytes")
+    return config_word(text)
+
+
+def config_word(text: str) -> str:
+    """Return *text*, a name in the configuration, as ``alias_name`` does, however long it is.
+
+    Source: kmod, libkmod-util.c, underscores.
+    """
     if "[" not in text and "]" not in text:
         return text.replace("-", "_")
     parts: list[str] = []

@@ -170,3 +170,10 @@ def test_bytes_that_are_no_utf8_stay_what_they_are() -> None:
 def test_a_source_reads_as_file_and_line() -> None:
     assert str(Source("/etc/modprobe.d/a.conf", 7)) == "/etc/modprobe.d/a.conf:7"
     assert str(Source("/proc/cmdline", 0)) == "/proc/cmdline"
+
+
+def test_a_name_may_be_longer_than_any_that_is_looked_up() -> None:
+    found = only(f"blacklist {'a-' * 3000}")
+
+    assert isinstance(found, Blacklist)
+    assert found.module == "a_" * 3000

@@ -167,3 +167,21 @@ def test_what_is_no_file_is_a_file_error(tmp_path: Path, kind: str) -> None:
         with pytest.raises((FileError, FormatError)) as caught:
             read(str(path))
         assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("compression", ["xz", "zstd"])
+def test_something_else_behind_the_last_stream_is_refused(compression: str) -> None:
+    with pytest.raises(FormatError, match="7 bytes of something else"):
+        decompress(WRAPPERS[compression](PLAIN) + b"garbage")
+
+
+def test_xz_streams_are_padded_by_whole_words() -> None:
+    wrapped = lzma.compress(PLAIN)
+
+    assert decompress(wrapped + bytes(4))[1] == PLAIN
+    with pytest.raises(FormatError):
+        decompress(wrapped + bytes(3))
+
+
+def test_what_follows_a_gzip_member_does_not_count() -> None:
+    assert decompress(gzip.compress(PLAIN) + b"garbage")[1] == PLAIN

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from lkm._text import encode
-from lkm.module.modinfo import Parameter, parameters, parse_modinfo
+from lkm.module.modinfo import Parameter, nameless_parameters, parameters, parse_modinfo
 
 
 def test_entries_keep_the_order_of_the_file() -> None:
@@ -49,3 +49,9 @@ def test_text_and_type_of_a_parameter_are_joined_in_order_of_first_mention() -> 
 
 def test_a_parameter_without_a_colon_is_none() -> None:
     assert parameters((("parm", "broken"), ("license", "a:b"))) == ()
+
+
+def test_parameters_without_a_colon_are_named() -> None:
+    entries = (("parm", "broken"), ("parmtype", ""), ("parm", "a:b"), ("license", "GPL"))
+
+    assert nameless_parameters(entries) == ("parm=broken", "parmtype=")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lkm.tree.dependencies import closures, cycles, direct_dependencies, number
+from lkm.tree.dependencies import closures, cycles, direct_dependencies, number, spellings
 
 
 def cycles_of(text: str) -> list[str]:
@@ -23,7 +23,7 @@ def test_owners_are_needed_once_in_order_of_first_use() -> None:
     owners = {"one": 1, "two": 2, "dotted": 0, "same": 1}
 
     assert direct_dependencies(
-        [["two", "kernel", "one", "same", "two"], [".dotted"], []], owners
+        [["two", "kernel", "one", "same", "two"], [".dotted"], []], spellings(owners)
     ) == [
         [2, 1],
         [0],
@@ -169,3 +169,16 @@ def everything_reached(graph: list[list[int]], module: int) -> set[int]:
         reached |= new
         todo += new
     return reached
+
+
+def test_a_name_is_found_as_kmod_looks_it_up() -> None:
+    def found(need: str, exported: str, prefix: str = "") -> bool:
+        return spellings({exported: 3}, prefix).get(need) == 3
+
+    # A dot, then the prefix are taken off what is needed; what remains is what is exported.
+    for prefix in ("", "_", ".", "o"):
+        for exported in ("open", ".open", "_open", "..open", "_.open"):
+            for need in ("open", ".open", "..open", "_open", "._open", "_.open", "oopen", ".oopen"):
+                rest = need.removeprefix(".")
+                rest = rest.removeprefix(prefix) if prefix else rest
+                assert found(need, exported, prefix) == (rest == exported), (need, exported, prefix)

@@ -10,6 +10,7 @@ import pytest
 from lkm.tree.scan import Problem, find_modules, scan_tree, walk
 from lkm.tree.search import SearchRules
 from tests.builders.elf import a_module
+from tests.tree.users import a_shared_folder, not_root
 
 
 def files(directory: Path, *paths: str) -> None:
@@ -80,8 +81,64 @@ def test_a_very_deep_tree_needs_no_recursion(tmp_path: Path) -> None:
 
 def test_a_missing_folder_is_a_problem() -> None:
     assert walk("/no/such/folder").problems == (
-        Problem("ERROR", "could not open directory /no/such/folder: No such file or directory"),
+        Problem(
+            "ERROR",
+            "could not open directory /no/such/folder: No such file or directory",
+            kind="unreadable-folder",
+            path="/no/such/folder",
+        ),
     )
+
+
+def test_what_is_neither_file_nor_folder_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/gone.ko").symlink_to("nowhere")
+    (tmp_path / "a/b/loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "a/pipe.ko")
+    (tmp_path / "a/null.ko").symlink_to("/dev/null")
+    (tmp_path / "a/build").symlink_to("nowhere")
+
+    found = walk(str(tmp_path))
+
+    assert found.paths == ()
+    assert {(one.kind, one.text) for one in found.problems} == {
+        ("dangling-link", "fstatat(5, gone.ko): No such file or directory"),
+        ("dangling-link", "fstatat(5, loop): Too many levels of symbolic links"),
+        ("special-file", f"unsupported file type {tmp_path}/a/pipe.ko: 10000"),
+        ("special-file", f"unsupported file type {tmp_path}/a/null.ko: 20000"),
+    }
+
+
+def test_a_folder_that_may_not_be_read_is_a_problem(tmp_path: Path) -> None:
+    with a_shared_folder(tmp_path) as folder:
+        (folder / "a/b").mkdir(parents=True)
+        (folder / "c.ko").touch()
+        (folder / "a/b").chmod(0)
+        with not_root():
+            found = walk(str(folder))
+        (folder / "a/b").chmod(0o755)
+
+    assert found.paths == (f"{folder}/c.ko",)
+    assert [one.text for one in found.problems] == ["openat(4, b, O_RDONLY): Permission denied"]
+
+
+def test_names_of_any_bytes_pass_through(tmp_path: Path) -> None:
+    for name in (b"n\n\xff.ko", b" .ko", b"\xc3\xa4.ko"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+
+    chosen = find_modules(str(tmp_path), SearchRules(), [])
+
+    assert sorted(map(os.fsencode, chosen)) == [b" ", b"n\n\xff", b"\xc3\xa4"]
+
+
+def test_a_huge_file_without_contents_is_no_module(tmp_path: Path) -> None:
+    path = tmp_path / "huge.ko"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+    (problem,) = scan_tree([str(path)]).problems
+
+    assert problem.text == f"failed to load symbols from {path}: Exec format error"
 
 
 def test_external_folders_are_walked_too(tmp_path: Path) -> None:
@@ -118,12 +175,17 @@ def test_a_broken_file_is_a_problem_and_listed_by_its_name(
 
     (module,) = scanned.modules
     assert (module.name, module.exports, module.needs) == ("snd_x", (), ())
-    assert scanned.problems == (Problem("ERROR", f"failed to load symbols from {path}: {reason}"),)
+    (problem,) = scanned.problems
+    assert problem.text == f"failed to load symbols from {path}: {reason}"
+    assert (problem.kind, problem.path, problem.modules) == (
+        "unreadable-module",
+        str(path),
+        ("snd_x",),
+    )
 
 
 def test_a_file_gone_meanwhile_is_a_problem(tmp_path: Path) -> None:
     path = f"{tmp_path}/gone.ko"
 
-    assert scan_tree([path]).problems == (
-        Problem("ERROR", f"failed to load symbols from {path}: No such file or directory"),
-    )
+    (problem,) = scan_tree([path]).problems
+    assert problem.text == f"failed to load symbols from {path}: No such file or directory"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lkm.tree import tables
 
 
@@ -75,3 +77,23 @@ def test_a_file_cut_anywhere_is_read_as_far_as_it_goes() -> None:
         assert len(tables.parse_dep(data[:size])) <= 2
         assert len(tables.parse_devname(data[:size])) == 0
         assert len(tables.parse_aliases(data[:size])) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "node"),
+    [
+        ("fuse fuse c10:229", ("fuse", "fuse", "c", 10, 229)),
+        (" a\tb  b7:0 more", ("a", "b", "b", 7, 0)),
+        ("a b c 1:2x", ("a", "b", "c", 1, 2)),
+        ("", None),
+        ("a b", None),
+        ("a b p1:2", None),
+        ("a b c1 :2", None),
+        ("a b c1:", None),
+        ("  # late", None),
+    ],
+)
+def test_each_line_of_a_devname_says_something_or_is_malformed(
+    line: str, node: tuple[str, str, str, int, int] | None
+) -> None:
+    assert tables.devname_lines(f"# title\n{line}\n".encode()) == ((line, node),)

@@ -127,3 +127,30 @@ def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
         os.close(descriptor)
         assert second.wait(10) == 0
     assert contents(tmp_path) == {"modules.dep": b"x"}
+
+
+def test_modules_dep_takes_its_place_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: list[str] = []
+    real = os.rename
+
+    def rename(old: str, new: str) -> None:
+        renamed.append(os.path.basename(new))
+        real(old, new)
+
+    monkeypatch.setattr(os, "rename", rename)
+    write_indexes(FILES, str(tmp_path))
+
+    assert renamed == ["modules.dep.bin", "modules.devname", "modules.dep"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def no_locks(_descriptor: int, _operation: int) -> None:
+        raise OSError(number, "none here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    write_indexes(FILES, str(tmp_path))
+
+    assert contents(tmp_path) == FILES

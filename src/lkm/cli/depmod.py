@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from lkm._text import decode
-from lkm.cli.console import one_line
+from lkm.cli.depmod_input import (
+    Place,
+    absolute,
+    checks_of,
+    fatal,
+    index_files,
+    index_tree,
+    kernel_symbols,
+    nothing_to_do,
+    place_of,
+    rules_of,
+    say,
+)
 from lkm.cli.dropin import HELP, JSON, ON, VERBOSE, VERSION, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
-from lkm.config.depmod_d import DepmodSettings
-from lkm.errors import CycleError, NoTreeError
-from lkm.tree.depmod import build_indexes, text_of, write_indexes
-from lkm.tree.installed import index_state, looks_like_a_release
+from lkm.errors import FileError
+from lkm.tree.depmod import text_of, write_indexes
+from lkm.tree.installed import looks_like_a_release
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,83 +34,133 @@ if TYPE_CHECKING:
 
 COMMAND = Command(
     "depmod",
-    "depmod [OPTION...] [RELEASE]",
+    "depmod [OPTION...] [RELEASE [MODULEFILE...]]",
     "Write the indexes of a modules directory, that of RELEASE or of the running kernel.",
     (
-        Option("all", "a", ("all",), "index all modules: the default"),
+        Option("all", "a", ("all",), "index all modules: the default unless files are named"),
         Option("quick", "A", ("quick",), "only if a module is newer than the indexes"),
         Option("basedir", "b", ("basedir",), "another file system root", argument="ROOT"),
+        Option(
+            "moduledir",
+            "m",
+            ("moduledir",),
+            "where the modules are below the root, instead of lib/modules",
+            argument="DIR",
+        ),
         Option("outdir", "o", ("outdir",), "write below this root instead", argument="ROOT"),
         Option(
             "config", "C", ("config",), "read this instead of depmod.d; repeatable", argument="PATH"
         ),
+        Option(
+            "symvers", "E", ("symvers",), "the kernel's Module.symvers, for -e", argument="FILE"
+        ),
+        Option("filesyms", "F", ("filesyms",), "the kernel's System.map, for -e", argument="FILE"),
+        Option("errsyms", "e", ("errsyms",), "report symbols that nobody exports; needs -E or -F"),
         Option("dry_run", "n", ("dry-run", "show"), "print the text files, write nothing"),
+        Option(
+            "symbol_prefix",
+            "P",
+            ("symbol-prefix",),
+            "a character that does not count before a symbol",
+            argument="CHARACTER",
+        ),
+        Option("warn", "w", ("warn",), "report duplicates"),
         VERBOSE,
         ON,
         JSON,
         VERSION,
         HELP,
     ),
+    words=("RELEASE", "MODULEFILE..."),
 )
+
+# What a disk that is full, or fails, answers while a file is written.
+_CUT_SHORT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_MEANT = "depmod RELEASE MODULEFILE...: the kernel's release comes first"
 
 
 def run(parsed: Parsed, console: Console) -> int:
     """Index one tree; return 0, or 1 with the reason on stderr."""
+    prefix = parsed.last("symbol_prefix")
+    if parsed.has("symbol_prefix") and len(os.fsencode(prefix)) != 1:
+        return fatal(console, "-P only takes a single char")
     release, *files = parsed.arguments or ("",)
-    if files:
-        console.error("a list of module files is not supported; name a RELEASE alone")
-        return 1
     if release and not looks_like_a_release(release):
         console.error(f"Bad version passed {release}")
+        if os.path.exists(release):
+            console.hint(_MEANT)
         return 1
-    target = Target(parsed.last("on"), console, root=parsed.last("basedir"), release=release)
-    try:
-        directory = os.path.abspath(target.directory)
-    except NoTreeError as error:
-        console.error(f"could not open directory {one_line(error)}")
-        return 1
-    if parsed.has("quick") and index_state(directory) == "up to date":
+    target = Target(parsed.last("on"), console, root=absolute(parsed, "basedir"), release=release)
+    place = place_of(parsed, target, release)
+    if parsed.has("quick") and (parsed.has("dry_run") or nothing_to_do(place, console)):
         if console.json:
-            from lkm.report.documents.trees import up_to_date_document
+            from lkm.report.documents.depmod import up_to_date_document
 
-            console.document = up_to_date_document(directory)
+            looked = not parsed.has("dry_run")
+            console.document = up_to_date_document(place.directory, looked=looked)
         return 0
-    indexes = _indexes(directory, parsed, target, console)
-    if indexes is None:
+    try:
+        kernel = kernel_symbols(parsed, prefix)
+    except FileError as error:
+        console.cause = error
+        return fatal(console, f"could not load {error.path}: {os.strerror(error.errno)}")
+    checks = checks_of(parsed, console, kernel, prefix)
+    everything = not files or parsed.has("all") or parsed.has("quick")
+    if everything:
+        rules = rules_of(parsed, target, place, console)
+        indexes = index_tree(place, rules, checks, console)
+    else:
+        indexes = index_files(place, files, checks, console)
+    return 1 if indexes is None else _finish(indexes, place, parsed, console)
+
+
+def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) -> int:
+    """Say what was found, print or write the *indexes*; return the exit status."""
+    shown = parsed.has("dry_run")
+    # kmod gets to no binary index then, and so meets nothing on the way.
+    no_binary = shown or not (os.path.isdir(place.directory) or place.out != place.directory)
+    said = [one for one in indexes.problems if not (no_binary and one.index.endswith(".bin"))]
+    say(said, console)
+    if parsed.has("verbose") and not console.json:
+        for user, symbol, owner in indexes.uses():
+            console.out.write(f'{user.path} needs "{symbol}": {owner.path}\n')
+    if indexes.cycle is not None:
+        console.cause = indexes.cycle
+        console.hint(
+            "the modules of a cycle cannot be loaded; all else is indexed as ever; "
+            + indexes.cycle.remedy
+        )
+    if shown and not console.json:
+        console.out.write(decode(text_of(indexes)))
+    if not shown and not _write(indexes, place, console):
         return 1
     if console.json:
-        from lkm.report.documents.trees import depmod_document
+        from lkm.report.documents.depmod import depmod_document
 
-        console.document = depmod_document(directory, indexes)
-    elif parsed.has("dry_run"):
-        console.out.write(decode(text_of(indexes)))
-    if not parsed.has("dry_run"):
-        write_indexes(indexes.files, _out_directory(parsed, directory))
-    return 0
+        console.document = depmod_document(
+            place.directory,
+            indexes,
+            written_to=None if shown else place.out,
+            texts=shown,
+            uses=parsed.has("verbose"),
+        )
+    return 0 if indexes.cycle is None else 1
 
 
-def _indexes(directory: str, parsed: Parsed, target: Target, console: Console) -> Indexes | None:
-    """Return the tree's indexes, None where modules need each other.
-
-    Says on stderr what is wrong with the configuration, a file or the modules.
-    """
-    settings = DepmodSettings.read(target.config_root, parsed.every("config"))
-    for complaint in settings.complaints:
-        console.raw(complaint.kmod_text)
+def _write(indexes: Indexes, place: Place, console: Console) -> bool:
+    if place.out == place.directory and not os.path.isdir(place.out):
+        reason = os.strerror(errno.ENOENT)
+        fatal(console, f"could not open directory {place.out}: {reason}")
+        return False
     try:
-        indexes = build_indexes(directory, rules=settings.rules(os.path.basename(directory)))
-    except CycleError as error:
-        console.cause = error
-        for line in error.kmod_lines:
-            console.error(line)
-        return None
-    for problem in indexes.problems:
-        console.say(problem.level, problem.text)
-    return indexes
-
-
-def _out_directory(parsed: Parsed, directory: str) -> str:
-    root = parsed.last("outdir")
-    if not root:
-        return directory
-    return f"{os.path.abspath(root)}/lib/modules/{os.path.basename(directory)}"
+        write_indexes(indexes.files, place.out)
+    except FileError as error:
+        if error.errno in _CUT_SHORT:
+            reason = f"Output is truncated: {os.strerror(error.errno)}"
+            name = os.path.basename(error.path)
+            console.failed_by(f"Could not create index '{name}'. {reason}", error)
+            console.hint("none of the indexes has changed")
+        else:
+            console.failed_by(str(error), error)
+        return False
+    return True

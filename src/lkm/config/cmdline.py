@@ -8,7 +8,7 @@ from __future__ import annotations
 from lkm import _text
 from lkm.config.directives import Blacklist, Complaint, Options, Source
 from lkm.errors import BadNameError
-from lkm.names import alias_name
+from lkm.names import config_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _directives(item: str) -> tuple[Directive | Complaint, ...]:
     if module == "modprobe" and name == "blacklist" and equals:
         return tuple([Blacklist(piece, SOURCE) for piece in value.split(",")])
     try:
-        module = alias_name(module)
+        module = config_word(module)
     except BadNameError as error:
         kmod = f"Ignoring bad option on kernel command line while parsing module name: '{module}'"
         kmod = f"libkmod: ERROR: kcmdline_parse_result: {kmod}"

@@ -96,12 +96,27 @@ class DepmodSettings(Value):
         parsed = [one for path in found.paths for one in parse(read_text(path) or "", path)]
         return cls(
             tuple([one for one in parsed if not isinstance(one, Complaint)]),
-            (*found.complaints, *[one for one in parsed if isinstance(one, Complaint)]),
+            (
+                *[_as_depmods(complaint) for complaint in found.complaints],
+                *[one for one in parsed if isinstance(one, Complaint)],
+            ),
         )
 
     def rules(self, release: str) -> SearchRules:
         """Return what the directives say of the kernel *release*."""
         return search_rules(self.directives, release)
+
+    def remarks(self, release: str) -> tuple[str, ...]:
+        """Return in kmod's words which directives have no effect for *release*: ``depmod -vv``."""
+        found = []
+        for one in self.directives:
+            if isinstance(one, Ignored):
+                found.append(f"{one.source}: command {one.command} not implemented yet")
+            elif isinstance(one, Override) and not _covers(one.version, release):
+                found.append(f"{one.source}: override kernel did not match {one.version}")
+            elif isinstance(one, External) and not _covers(one.version, release):
+                found.append(f"{one.source}: external directory did not match {one.version}")
+        return tuple(found)
 
 
 def parse(text: str, path: str) -> tuple[DepmodDirective | Complaint, ...]:
@@ -146,6 +161,12 @@ def _parse_line(line: LogicalLine, path: str) -> DepmodDirective | Complaint:
     wanted = known.get(command)
     problem = f"{command} needs {wanted}" if wanted else f"unknown command {command!r}"
     return Complaint(source, line.text, problem, kmod)
+
+
+def _as_depmods(complaint: Complaint) -> Complaint:
+    """Return a complaint about a file as depmod says it, whose library speaks by its voice."""
+    text = complaint.kmod_text.replace("libkmod: ERROR: conf_files_filter_out: ", "depmod: ERROR: ")
+    return Complaint(complaint.source, complaint.text, complaint.problem, text)
 
 
 def _covers(version: str, release: str) -> bool:

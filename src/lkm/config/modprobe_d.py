@@ -21,7 +21,7 @@ from lkm.config.directives import (
 )
 from lkm.config.files import logical_lines
 from lkm.errors import BadNameError
-from lkm.names import alias_name
+from lkm.names import config_word
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,33 +85,33 @@ def _alias(rest: str, source: Source) -> Alias | str:
     module, _ = _word(rest)
     if not module:
         return "alias needs a pattern and a module"
-    return Alias(alias_name(pattern), alias_name(module), source)
+    return Alias(config_word(pattern), config_word(module), source)
 
 
 def _blacklist(rest: str, source: Source) -> Blacklist | str:
     module, _ = _word(rest)
-    return Blacklist(alias_name(module), source) if module else "blacklist needs a module"
+    return Blacklist(config_word(module), source) if module else "blacklist needs a module"
 
 
 def _options(rest: str, source: Source) -> Options | str:
     module, params = _word(rest)
     if not params:
         return "options needs a module and its parameters"
-    return Options(alias_name(module), params.replace("\t", " "), source)
+    return Options(config_word(module), params.replace("\t", " "), source)
 
 
 def _install(rest: str, source: Source) -> Install | str:
     pattern, command = _word(rest)
     if not command:
         return "install needs a module and a command"
-    return Install(alias_name(pattern), command, source)
+    return Install(config_word(pattern), command, source)
 
 
 def _remove(rest: str, source: Source) -> Remove | str:
     pattern, command = _word(rest)
     if not command:
         return "remove needs a module and a command"
-    return Remove(alias_name(pattern), command, source)
+    return Remove(config_word(pattern), command, source)
 
 
 def _softdep(rest: str, source: Source) -> Softdep | str:
@@ -130,14 +130,14 @@ def _softdep(rest: str, source: Source) -> Softdep | str:
             mode = word
         else:
             lists[mode].append(word)
-    return Softdep(alias_name(pattern), tuple(lists["pre:"]), tuple(lists["post:"]), source)
+    return Softdep(config_word(pattern), tuple(lists["pre:"]), tuple(lists["post:"]), source)
 
 
 def _weakdep(rest: str, source: Source) -> Weakdep | str:
     pattern, text = _word(rest)
     if not text:
         return "weakdep needs a module and its neighbours"
-    return Weakdep(alias_name(pattern), tuple(_words(text)), source)
+    return Weakdep(config_word(pattern), tuple(_words(text)), source)
 
 
 def _words(text: str) -> list[str]:

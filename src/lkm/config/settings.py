@@ -109,12 +109,18 @@ class Settings:
 
         All matching lines, joined by one blank; and where they stand.
         """
-        found = [
-            line
-            for line in self._options
-            if (line.module == name or (alias and line.module == alias)) and line.params
-        ]
+        found = self.options_lines(name, alias)
         return " ".join([line.params for line in found]), tuple([line.source for line in found])
+
+    def options_lines(self, name: str, alias: str = "") -> tuple[Options, ...]:
+        """Return the lines that ``options_for`` joins, in order."""
+        return tuple(
+            [
+                line
+                for line in self._options
+                if (line.module == name or (alias and line.module == alias)) and line.params
+            ]
+        )
 
     def install_for(self, name: str) -> Install | None:
         """Return the command that runs instead of inserting *name*: the first that matches."""

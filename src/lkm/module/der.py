@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 INTEGER, OCTET_STRING, OBJECT_IDENTIFIER = 0x02, 0x04, 0x06
+UTF8_STRING = 0x0C
 SEQUENCE, SET = 0x30, 0x31
 CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1  # constructed
 

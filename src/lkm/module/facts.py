@@ -188,9 +188,12 @@ class Module:
 
     @_remembered
     def build_id(self) -> bytes | None:
-        """Return the build id that the linker gave."""
+        """Return the build id that the linker gave; None also where its note is cut off."""
         data = self.elf.section_data(".note.gnu.build-id") or b""
-        notes = parse_notes(data, self.elf.order)
+        try:
+            notes = parse_notes(data, self.elf.order)
+        except FormatError:
+            return None
         gnu = [note for note in notes if note.name == "GNU" and note.type == NT_GNU_BUILD_ID]
         return gnu[0].description if gnu else None
 

@@ -144,6 +144,19 @@ def read_image(path: str) -> ModuleImage:
         slices.close()
 
 
+def unread_image(path: str) -> ModuleImage:
+    """Return the module file at *path* without its bytes: only what it is wrapped in is read.
+
+    For a kernel that is handed the file itself. Raises ``FileError``, and ``FormatError`` for what
+    is no ordinary file.
+    """
+    slices = FileSlices(path)
+    try:
+        return ModuleImage(module_name_of_path(path), b"", path, detect(slices[:_MAGIC_SIZE]))
+    finally:
+        slices.close()
+
+
 def image_from_bytes(data: bytes, name: str = "", path: str = "") -> ModuleImage:
     """Return the module in *data*, unwrapped; its name is *name*, else made from *path*.
 
@@ -208,8 +221,10 @@ def decompress(data: bytes) -> tuple[Compression, bytes]:
             raise FormatError(what, "cut off", offset=len(data))
         parts.append(part)
         rest = decompressor.unused_data
-        if compression == "xz":
-            rest = rest.lstrip(b"\0")  # streams may be padded
+        if compression == "xz" and len(rest) - len(rest.lstrip(b"\0")) & 3 == 0:
+            rest = rest.lstrip(b"\0")  # streams may be padded, by whole words
+    if rest and compression != "gzip":  # what follows a gzip member does not count
+        raise FormatError(what, f"{len(rest)} bytes of something else behind it")
     return compression, parts[0] if len(parts) == 1 else b"".join(parts)
 
 

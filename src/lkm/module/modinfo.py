@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     Entries = tuple[tuple[str, str], ...]
 
 
+_PARAMETER_KEYS = ("parm", "parmtype")
+
+
 class Parameter(Value):
     """A parameter that a module declares.
 
@@ -53,15 +56,27 @@ def parameters(entries: Iterable[tuple[str, str]]) -> tuple[Parameter, ...]:
     Entries ``parm=NAME:TEXT`` and ``parmtype=NAME:TYPE`` are joined by name; of several for one
     name the last counts. One without a colon declares nothing.
     """
-    found: dict[str, dict[str, str]] = {}
-    for key, value in entries:
-        if key in {"parm", "parmtype"}:
-            name, colon, text = value.partition(":")
-            if colon:
-                found.setdefault(name, {})[key] = text
     return tuple(
         [
             Parameter(name, texts.get("parmtype", ""), texts.get("parm", ""))
-            for name, texts in found.items()
+            for name, texts in parameter_texts(entries).items()
         ]
+    )
+
+
+def parameter_texts(entries: Iterable[tuple[str, str]]) -> dict[str, dict[str, str]]:
+    """Return by parameter what *entries* have of it: its ``parm``, its ``parmtype`` or both."""
+    found: dict[str, dict[str, str]] = {}
+    for key, value in entries:
+        if key in _PARAMETER_KEYS:
+            name, colon, text = value.partition(":")
+            if colon:
+                found.setdefault(name, {})[key] = text
+    return found
+
+
+def nameless_parameters(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the entries that are to declare a parameter and lack the colon after its name."""
+    return tuple(
+        [f"{key}={value}" for key, value in entries if key in _PARAMETER_KEYS and ":" not in value]
     )

@@ -50,6 +50,9 @@ _DIGESTS = {
     "2.16.840.1.101.3.4.2.2": "sha384",
     "2.16.840.1.101.3.4.2.3": "sha512",
     "2.16.840.1.101.3.4.2.4": "sha224",
+    "2.16.840.1.101.3.4.2.5": "sha512-224",
+    "2.16.840.1.101.3.4.2.6": "sha512-256",
+    "2.16.840.1.101.3.4.2.7": "sha3-224",
     "2.16.840.1.101.3.4.2.8": "sha3-256",
     "2.16.840.1.101.3.4.2.9": "sha3-384",
     "2.16.840.1.101.3.4.2.10": "sha3-512",
@@ -97,7 +100,7 @@ def read_signature(data: Sliceable) -> Signature | None:
         return _from_pkcs7(signature)
     start = end - size - key_size - name_size
     identity = data[start : end - size]
-    signer = _text.decode(identity[:name_size])
+    signer = _text.decode(identity[:name_size].partition(b"\0")[0])
     return Signature(_ID_TYPES[id_type], signer, identity[name_size:], _HASHES[digest], signature)
 
 
@@ -144,10 +147,20 @@ def common_name(name: der.Element) -> str:
     for part in _parts(name, der.SEQUENCE):
         for attribute in _parts(part, der.SET):
             kind, text = _parts(attribute, der.SEQUENCE, 2)[:2]
-            value = text.contents.partition(b"\0")[0]
+            value = _checked(text).partition(b"\0")[0]
             if der.object_identifier(kind) == _COMMON_NAME:
                 return _text.decode(value)
     return _text.decode(value)
+
+
+def _checked(text: der.Element) -> bytes:
+    """Return a name's text; one that calls itself UTF-8 and is not makes the message unreadable."""
+    if text.tag == der.UTF8_STRING:
+        try:
+            text.contents.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise FormatError(_WHAT, "a name that is not UTF-8") from error
+    return text.contents
 
 
 def _parts(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lkm import _text
 from lkm._value import Value
+from lkm.errors import FileError, FormatError
 from lkm.names import ModuleName, module_name, module_name_of_path
 from lkm.tree import _files, tables
 
@@ -46,16 +47,45 @@ def parse_modinfo(data: bytes) -> tuple[tuple[str, str, str], ...]:
 
 
 def builtins_from_bytes(listed: bytes, modinfo: bytes) -> tuple[Builtin, ...]:
-    """Return what a modules.builtin and a modules.builtin.modinfo say, in the former's order."""
-    paths: dict[ModuleName, str] = {}
+    """Return what a modules.builtin and a modules.builtin.modinfo say, in the former's order.
+
+    Modules that share a name (arm_cci) follow each other; to modinfo only the first is known.
+    """
+    paths: dict[ModuleName, list[str]] = {}
     for path in tables.parse_paths(listed):
-        paths.setdefault(module_name_of_path(path), path)
-    facts: dict[ModuleName, list[tuple[str, str]]] = {name: [] for name in paths}
+        paths.setdefault(module_name_of_path(path), []).append(path)
+    facts: dict[ModuleName, list[list[tuple[str, str]]]] = {name: [] for name in paths}
+    last = None
     for name, key, value in parse_modinfo(modinfo):
-        facts.setdefault(module_name(name), []).append((key, value))
-    return tuple(
-        [Builtin(name, paths.get(name, ""), tuple(entries)) for name, entries in facts.items()]
-    )
+        blocks = facts.setdefault(module_name(name), [])
+        if name != last:  # one module's strings stand together
+            blocks.append([])
+        last = name
+        blocks[-1].append((key, value))
+    found = []
+    for module, blocks in facts.items():
+        where = paths.get(module, [])
+        for place, entries in enumerate(blocks or [[]]):
+            found.append(Builtin(module, "".join(where[place : place + 1]), tuple(entries)))
+    return tuple(found)
+
+
+def is_builtin(directory: str, name: ModuleName) -> bool:
+    """Tell whether the tree at *directory* lists *name* as built in.
+
+    Asked of the index, and of the text where that cannot be used; without both nothing is.
+    """
+    from lkm.tree.trie import TrieIndex  # the facts of built-ins need none
+
+    try:
+        return bool(TrieIndex.open(f"{directory}/modules.builtin.bin").find(name))
+    except (FileError, FormatError):
+        pass
+    try:
+        listed = _files.read_if_there(f"{directory}/modules.builtin") or b""
+    except FileError:
+        return False
+    return name in {module_name_of_path(path) for path in tables.parse_paths(listed)}
 
 
 def read_builtins(directory: str) -> tuple[Builtin, ...]:
@@ -78,5 +108,12 @@ def index_entries(listed: bytes) -> list[tuple[str, str, int]]:
 
 
 def alias_entries(modinfo: bytes) -> list[tuple[str, str, int]]:
-    """Return (alias as written, module, 0) of each alias in a modules.builtin.modinfo."""
-    return [(value, name, 0) for name, key, value in parse_modinfo(modinfo) if key == "alias"]
+    """Return (alias as written, module, 0) of each alias in a modules.builtin.modinfo.
+
+    An empty alias is none, nor is one of a module without a name.
+    """
+    return [
+        (value, name, 0)
+        for name, key, value in parse_modinfo(modinfo)
+        if key == "alias" and name and value
+    ]

@@ -107,11 +107,16 @@ class Catalog:
         return cls._scan(directory, "", rules)
 
     @classmethod
+    def empty(cls, directory: str) -> Catalog:
+        """Return a tree without modules, for whoever goes on without the one at *directory*."""
+        return cls(directory, "text", "", {}, {})
+
+    @classmethod
     def _scan(cls, directory: str, reason: str, rules: SearchRules | None) -> Catalog:
         # Here, since only a tree without indexes needs what reads module files.
         from lkm.tree.depmod import build_indexes
 
-        built = build_indexes(directory, rules=rules, allow_cycles=True)
+        built = build_indexes(directory, rules=rules)
         if built.cycle is not None:
             parts = [part for part in (reason, built.cycle.problem, _CYCLE_MEANS) if part]
             notice = f"{directory}: {'; '.join(parts)}"
@@ -208,6 +213,11 @@ class Catalog:
     def symbol_index(self) -> TrieIndex:
         """The index of exported symbols, for whoever prints all of it."""
         return self._index(SYMBOLS)
+
+    @property
+    def builtin_alias_index(self) -> TrieIndex:
+        """The index of the built-in modules' aliases, for whoever looks through all of it."""
+        return self._index(BUILTIN_ALIAS)
 
     def close(self) -> None:
         """Unmap the indexes; the catalog is of no use afterwards."""

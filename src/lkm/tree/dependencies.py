@@ -16,23 +16,50 @@ if TYPE_CHECKING:
 _ROUNDS = 16
 
 
+def spellings(owners: Mapping[str, int], prefix: str = "") -> dict[str, int]:
+    """Return who exports what a module may need, by every spelling that stands for it.
+
+    *owners* has names without *prefix*. A leading dot (64-bit PowerPC marks the entry point of a
+    function so) does not count where a name is needed, nor does the prefix behind it.
+    """
+    found = {name: owner for name, owner in owners.items() if name[:1] not in (".", prefix)}
+    found.update({f".{name}": owner for name, owner in owners.items() if name[:1] != prefix})
+    if prefix:
+        found.update({f".{prefix}{name}": owner for name, owner in owners.items()})
+    if prefix and prefix != ".":
+        found.update({f"{prefix}{name}": owner for name, owner in owners.items()})
+    found.pop("", None)
+    return found
+
+
 def direct_dependencies(
     needs: Iterable[Sequence[str]], owners: Mapping[str, int]
 ) -> list[list[int]]:
     """Return whom each module needs, in order of first use.
 
-    *needs* holds the names that each module needs, *owners* who exports a name. A leading dot
-    (64-bit PowerPC marks the entry point of a function so) does not count. A name that no module
-    exports is taken as the kernel's.
+    *needs* holds the names that each module needs, *owners* who exports a name (``spellings``). A
+    name that no module exports is taken as the kernel's.
     """
-    dotted = {f".{name}": owner for name, owner in owners.items()}
-    find = {**owners, **dotted}.get
+    find = owners.get
     found = []
     for names in needs:
         used = dict.fromkeys(map(find, names))
         used.pop(None, None)
         found.append([owner for owner in used if owner is not None])
     return found
+
+
+def first_uses(
+    needs: Iterable[Sequence[str]], owners: Mapping[str, int]
+) -> Iterator[tuple[int, str, int]]:
+    """Yield (user, name, owner) where a module first needs another: an edge of the graph each."""
+    for user, names in enumerate(needs):
+        seen: set[int] = set()
+        for name in names:
+            owner = owners.get(name)
+            if owner is not None and owner not in seen:
+                seen.add(owner)
+                yield user, name, owner
 
 
 def number(graph: Graph) -> tuple[list[int], list[int]]:

@@ -7,82 +7,166 @@ from __future__ import annotations
 
 import os
 
-from lkm import _text
 from lkm._value import Value
-from lkm.errors import BadNameError, CycleError, FileError, NoTreeError
-from lkm.names import ModuleName, alias_name
-from lkm.tree import _files, builtin, tables
-from lkm.tree.dependencies import closures, cycles, direct_dependencies, number
-from lkm.tree.order import (
-    MODULE_BUCKETS,
-    SYMBOL_BUCKETS,
-    hash_order,
-    module_order,
+from lkm.errors import CycleError, NoTreeError
+from lkm.names import ModuleName, module_name_of_path
+from lkm.tree import tables
+from lkm.tree.dependencies import (
+    closures,
+    cycles,
+    direct_dependencies,
+    first_uses,
+    number,
+    spellings,
 )
+from lkm.tree.device_nodes import device_nodes
+from lkm.tree.index_files import (
+    index_of,
+    make_alias,
+    make_builtin,
+    make_symbols,
+    read_build_file,
+)
+from lkm.tree.order import MODULE_BUCKETS, hash_order, module_order
 from lkm.tree.scan import Problem, find_modules, scan_tree
 from lkm.tree.search import SearchRules
-from lkm.tree.trie_writer import build_index
 from lkm.tree.writing import write_indexes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Final
 
     from lkm.module.scan import ScannedModule
+    from lkm.tree.kernel_symbols import KernelSymbols
+    from lkm.tree.search import Duplicate
 
-    Item = tuple[str, str, int]  # key, value, priority
+__all__ = ["Checks", "Indexes", "build_indexes", "text_of", "write_indexes"]
 
-__all__ = ["Indexes", "build_indexes", "text_of", "write_indexes"]
+
+class Checks(Value):
+    """What is asked of a tree besides its indexes.
+
+    *kernel* is what the kernel exports: with it, whatever modules need and nobody offers is a
+    problem, and every CRC that differs, where it has them. *duplicates*: so is an alias that a
+    module has twice. *symbol_prefix* is a character that does not count before a symbol's name.
+    """
+
+    __slots__ = ("duplicates", "kernel", "symbol_prefix")
+
+    def __init__(
+        self,
+        *,
+        kernel: KernelSymbols | None = None,
+        duplicates: bool = False,
+        symbol_prefix: str = "",
+    ) -> None:
+        self.kernel: Final = kernel
+        self.duplicates: Final = duplicates
+        self.symbol_prefix: Final = symbol_prefix
 
 
 class Indexes(Value):
     """The index files of a tree: *files* by name, in depmod's writing order; *problems* met.
 
-    *cycle* says which modules need each other, where some do: depmod writes no such indexes.
+    *modules* are those indexed, in the order of modules.dep, and *owners* tells by its place who
+    of them exports what (``spellings``), under *symbol_prefix*. *cycle* says which modules need
+    each other, where some do; *duplicates* which files another of the same module won over.
     """
 
-    __slots__ = ("cycle", "files", "problems")
+    __slots__ = (
+        "cycle",
+        "duplicates",
+        "files",
+        "modules",
+        "owners",
+        "problems",
+        "symbol_prefix",
+    )
 
     def __init__(
         self,
+        *,
         files: Mapping[str, bytes],
         problems: tuple[Problem, ...],
-        cycle: CycleError | None = None,
+        modules: tuple[ScannedModule, ...],
+        owners: Mapping[str, int],
+        symbol_prefix: str,
+        cycle: CycleError | None,
+        duplicates: tuple[Duplicate, ...],
     ) -> None:
         self.files: Final = files
         self.problems: Final = problems
+        self.modules: Final = modules
+        self.owners: Final = owners
+        self.symbol_prefix: Final = symbol_prefix
         self.cycle: Final = cycle
+        self.duplicates: Final = duplicates
+
+    def uses(self) -> Iterator[tuple[ScannedModule, str, ScannedModule]]:
+        """Yield (user, the symbol first used, owner) for each pair of modules."""
+        from lkm.tree.kernel_symbols import as_exported  # only depmod -v asks
+
+        needs = [module.needs for module in self.modules]
+        for user, name, owner in first_uses(needs, self.owners):
+            symbol = as_exported(name, self.symbol_prefix)
+            yield self.modules[user], symbol, self.modules[owner]
 
 
 def build_indexes(
-    directory: str, *, rules: SearchRules | None = None, allow_cycles: bool = False
+    directory: str,
+    *,
+    rules: SearchRules | None = None,
+    files: Sequence[str] | None = None,
+    checks: Checks | None = None,
 ) -> Indexes:
     """Read all module files of the tree at *directory* and return its index files.
 
-    Raises ``CycleError`` where modules need each other, unless *allow_cycles*, ``NoTreeError`` for
-    a missing directory, ``FileError``. What is wrong with one file is a problem, and the work
-    goes on.
+    With *files* only those modules are read, by these absolute paths, and the tree is not searched.
+
+    Modules that need each other are told in the answer's *cycle*, and each cycle is a problem. They
+    are indexed all the same: what the cycle does not concern is then as right as ever, and each
+    module that it does concern is listed with all that it needs, directly or not; so a kernel asked
+    for one of them refuses it by the symbol that is unknown. kmod's depmod writes nothing then.
+
+    Raises ``NoTreeError`` for a missing directory, ``FileError``. What is wrong with one file is a
+    problem, and the work goes on.
     """
-    if not os.path.isdir(directory):
-        raise NoTreeError(directory, "no such modules directory", "name a root that has it")
+    checks = checks or Checks()
     problems: list[Problem] = []
-    paths = _ordered_paths(directory, rules or SearchRules(), problems)
-    scanned = scan_tree(paths)
+    duplicates: list[Duplicate] = []
+    if files is None:
+        if not os.path.isdir(directory):
+            raise NoTreeError(directory, "no such modules directory", "name a root that has it")
+        chosen = find_modules(directory, rules or SearchRules(), problems, duplicates)
+    else:
+        chosen = {module_name_of_path(path): path for path in files}
+    scanned = scan_tree(_ordered_paths(directory, chosen, problems))
     problems += scanned.problems
     modules = scanned.modules
-    owners = {symbol: rank for rank, module in enumerate(modules) for symbol in module.exports}
-    files: dict[str, bytes] = {}
-    cycle = _make_dep(files, directory, modules, owners, problems)
-    if cycle is not None and not allow_cycles:
-        raise cycle
-    _make_alias(files, modules, problems)
-    files["modules.softdep"] = tables.softdep_text(_values(modules, "softdep"))
-    files["modules.weakdep"] = tables.weakdep_text(_values(modules, "weakdep"))
-    _make_symbols(files, modules, owners, problems)
-    _make_builtin(files, directory, problems)
-    files["modules.devname"] = tables.devname_text(_device_nodes(modules, problems))
-    return Indexes(files, tuple(problems), cycle)
+    exported = _owners(modules, checks.symbol_prefix)
+    owners = spellings(exported, checks.symbol_prefix)
+    if checks.kernel is not None:
+        from lkm.tree.unresolved import unresolved  # only depmod -e asks
+
+        problems += unresolved(modules, checks.kernel, checks.symbol_prefix)
+    made: dict[str, bytes] = {}
+    cycle = _make_dep(made, directory, modules, owners, problems)
+    make_alias(made, modules, problems, warn_of_duplicates=checks.duplicates)
+    made["modules.softdep"] = tables.softdep_text(_values(modules, "softdep"))
+    made["modules.weakdep"] = tables.weakdep_text(_values(modules, "weakdep"))
+    make_symbols(made, modules, exported, problems)
+    make_builtin(made, directory, problems)
+    made["modules.devname"] = tables.devname_text(device_nodes(modules, problems))
+    return Indexes(
+        files=made,
+        problems=tuple(problems),
+        modules=modules,
+        owners=owners,
+        symbol_prefix=checks.symbol_prefix,
+        cycle=cycle,
+        duplicates=tuple(duplicates),
+    )
 
 
 def text_of(indexes: Indexes) -> bytes:
@@ -90,15 +174,30 @@ def text_of(indexes: Indexes) -> bytes:
     return b"".join([data for name, data in indexes.files.items() if not name.endswith(".bin")])
 
 
-def _ordered_paths(directory: str, rules: SearchRules, problems: list[Problem]) -> list[str]:
+def _owners(modules: Sequence[ScannedModule], prefix: str) -> dict[str, int]:
+    """Return the place of the module that exports each symbol, the last where several do."""
+    if not prefix:
+        return {symbol: rank for rank, module in enumerate(modules) for symbol in module.exports}
+    from lkm.tree.kernel_symbols import without_prefix  # only depmod -P asks
+
+    return {
+        without_prefix(symbol, prefix): rank
+        for rank, module in enumerate(modules)
+        for symbol in module.exports
+    }
+
+
+def _ordered_paths(
+    directory: str, chosen: Mapping[ModuleName, str], problems: list[Problem]
+) -> list[str]:
     """Return the paths of the module files in the order of modules.dep."""
-    chosen = find_modules(directory, rules, problems)
     paths = [chosen[ModuleName(name)] for name in hash_order(chosen, MODULE_BUCKETS)]
-    listed = _build_file(directory, "modules.order", problems)
+    listed = read_build_file(directory, "modules.order", problems, index="modules.dep")
     if listed and not listed.endswith(b"\n"):
         line = listed.count(b"\n") + 1
         text = f"{directory}/modules.order:{line} corrupted line misses '\\n'"
-        problems.append(Problem("ERROR", text))
+        path = f"{directory}/modules.order"
+        problems.append(Problem("ERROR", text, kind="cut-off", path=path))
         return paths
     prefix = directory + "/"
     return module_order(paths, [prefix + path for path in tables.parse_paths(listed)])
@@ -122,126 +221,18 @@ def _make_dep(
     ]
     entries = [(module.name, lines[rank], rank) for rank, module in enumerate(modules)]
     files["modules.dep"] = tables.dep_text(lines)
-    files["modules.dep.bin"] = _index(entries, "modules.dep.bin", problems)
+    files["modules.dep.bin"] = index_of(entries, "modules.dep.bin", problems)
     if not stuck:
         return None
     chains = [tuple([modules[rank].name for rank in chain]) for chain in cycles(graph, stuck)]
-    return CycleError(tuple(chains), directory)
-
-
-def _make_alias(
-    files: dict[str, bytes], modules: Sequence[ScannedModule], problems: list[Problem]
-) -> None:
-    aliases = [
-        (value, module.name, rank)
-        for rank, module in enumerate(modules)
-        for key, value in module.modinfo
-        if key == "alias"
-    ]
-    files["modules.alias"] = tables.alias_text(aliases)
-    entries = _normalised(aliases, problems)
-    files["modules.alias.bin"] = _index(entries, "modules.alias.bin", problems)
-
-
-def _make_symbols(
-    files: dict[str, bytes],
-    modules: Sequence[ScannedModule],
-    owners: Mapping[str, int],
-    problems: list[Problem],
-) -> None:
-    symbols = []
-    for symbol in hash_order(owners, SYMBOL_BUCKETS):
-        rank = owners[symbol]
-        symbols.append((f"symbol:{symbol}", modules[rank].name, rank))
-    files["modules.symbols"] = tables.alias_text(symbols, tables.SYMBOLS_TITLE)
-    files["modules.symbols.bin"] = _index(symbols, "modules.symbols.bin", problems)
-
-
-def _make_builtin(files: dict[str, bytes], directory: str, problems: list[Problem]) -> None:
-    listed = _build_file(directory, "modules.builtin", problems)
-    entries = builtin.index_entries(listed)
-    for line in _text.decode(listed).removesuffix("\n").split("\n") if listed else ():
-        if not line[:1].isalpha():
-            text = f"Invalid modules.builtin line: {line}\n"  # kmod has the line's newline here
-            problems.append(Problem("ERROR", text))
-    files["modules.builtin.bin"] = _index(entries, "modules.builtin.bin", problems)
-    modinfo = _build_file(directory, "modules.builtin.modinfo", problems)
-    aliases = _normalised(builtin.alias_entries(modinfo), problems)
-    files["modules.builtin.alias.bin"] = _index(aliases, "modules.builtin.alias.bin", problems)
-
-
-def _build_file(directory: str, name: str, problems: list[Problem]) -> bytes:
-    """Return what the kernel's build wrote as *name*; a missing file is a problem and empty."""
-    try:
-        return _files.read(f"{directory}/{name}")
-    except FileError as problem:
-        reason = os.strerror(problem.errno)
-        problems.append(Problem("WARNING", f"could not open {name} at {directory}: {reason}"))
-        return b""
+    cycle = CycleError(tuple(chains), directory)
+    concerned = [*chains, tuple(sorted({name for chain in chains for name in chain}))]
+    for line, names in zip(cycle.kmod_lines, concerned, strict=True):
+        problems.append(Problem("ERROR", line, kind="cycle", modules=names))
+    return cycle
 
 
 def _values(modules: Iterable[ScannedModule], wanted: str) -> list[tuple[str, str]]:
     return [
         (module.name, value) for module in modules for key, value in module.modinfo if key == wanted
     ]
-
-
-def _normalised(aliases: Iterable[Item], problems: list[Problem]) -> list[Item]:
-    entries = []
-    for alias, name, rank in aliases:
-        try:
-            entries.append((alias_name(alias), name, rank))
-        except BadNameError:
-            problems.append(Problem("WARNING", f"Unmatched bracket in {alias}"))
-    return entries
-
-
-def _index(entries: Sequence[Item], name: str, problems: list[Problem]) -> bytes:
-    """Return the binary index of *entries*, without those that the format cannot hold."""
-    sound = [item for item in entries if item[0].isascii() and item[1].isascii()]
-    if len(sound) < len(entries):
-        for key, value, _ in entries:
-            if not (key.isascii() and value.isascii()):
-                text = f"{name} cannot hold what is not ASCII: {key} {value}"
-                problems.append(Problem("WARNING", text))
-    return build_index(sound)
-
-
-def _device_nodes(
-    modules: Iterable[ScannedModule], problems: list[Problem]
-) -> list[tuple[str, str, str, int, int]]:
-    """Return the device node that each module's aliases promise, as modules.devname has it."""
-    nodes: list[tuple[str, str, str, int, int]] = []
-    for module in modules:
-        device, numbers = _device_node([value for key, value in module.modinfo if key == "alias"])
-        if device and numbers:
-            nodes.append((module.name, device, *numbers))
-        elif device:
-            text = (
-                f"Module '{module.name}' has devname ({device}) but lacks major and minor "
-                "information. Ignoring."
-            )
-            problems.append(Problem("ERROR", text))
-    return nodes
-
-
-def _device_node(aliases: Iterable[str]) -> tuple[str, tuple[str, int, int] | None]:
-    device, numbers = "", None
-    for alias in aliases:
-        if alias.startswith("devname:"):
-            device = alias.removeprefix("devname:")
-        elif alias.startswith(("char-major-", "block-major-")):
-            kind, _, rest = alias.partition("-major-")
-            numbers = _major_minor(kind[0], rest) or numbers
-        if device and numbers:
-            break
-    return device, numbers
-
-
-def _major_minor(kind: str, text: str) -> tuple[str, int, int] | None:
-    """Return (*kind*, major, minor) of ``10-229``; what follows the minor's digits is ignored."""
-    major, _, rest = text.partition("-")
-    minor = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    if not (major.isascii() and major.isdecimal() and minor):
-        return None
-    return kind, int(major) & 0xFFFF_FFFF, int(minor) & 0xFFFF_FFFF

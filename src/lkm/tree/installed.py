@@ -126,7 +126,7 @@ def index_state(directory: str) -> str:
     they are. ``unreadable``: one of them, or a part of the tree, cannot be read. Otherwise
     ``up to date``.
     """
-    return _indexes(directory, _modules(directory)[1])
+    return indexes_against(directory, _modules(directory)[1])
 
 
 def kernel_image(root: str, release: str, directory: str) -> str:
@@ -204,7 +204,9 @@ def _installed(root: str, release: str, directory: str) -> InstalledKernel:
         release=release,
         directory=directory,
         module_count=count,
-        indexes=_indexes(directory, newest, margin_ns=_UNPACKED_AT_ONCE_NS) if directory else "",
+        indexes=(
+            indexes_against(directory, newest, margin_ns=_UNPACKED_AT_ONCE_NS) if directory else ""
+        ),
         image=kernel_image(root, release, directory),
         config=kernel_config(root, release, directory),
     )
@@ -242,7 +244,12 @@ def _modules(directory: str) -> tuple[int, int] | tuple[None, None]:
     return count, newest
 
 
-def _indexes(directory: str, newest: int | None, *, margin_ns: int = 0) -> str:
+def indexes_against(directory: str, newest: int | None, *, margin_ns: int = 0) -> str:
+    """Return the state of the indexes in *directory*, as ``index_state`` does.
+
+    *newest* is when the newest of what they are made from changed, in nanoseconds; None where that
+    cannot be told. Up to *margin_ns* later than they are does not count.
+    """
     try:
         text = os.stat(f"{directory}/modules.dep").st_mtime_ns
         binary = os.stat(f"{directory}/modules.dep.bin").st_mtime_ns

@@ -9,7 +9,7 @@ import errno
 import os
 
 from lkm._value import Value
-from lkm.errors import FileError, FormatError, LkmError
+from lkm.errors import FileError, FormatError
 from lkm.module.scan import ScannedModule, scan_file
 from lkm.names import ModuleName, is_module_file, module_name_of_path
 from lkm.tree.installed import NOT_MODULES
@@ -20,19 +20,47 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Final
 
+    from lkm.tree.search import Duplicate
+
 # A folder that links lead to is entered from each of them, so that `search` can choose among its
 # names; but links can be set so that the ways through them multiply without end.
 _ENTRIES_OF_ONE_FOLDER = 16
 
+# kmod's messages name a folder by its open descriptor: the topmost has the first one that is free,
+# and each folder inside it the next.
+_FIRST_DESCRIPTOR = 3
+
+_COMPRESSIONS = ("gzip file", "xz file", "zstd file")  # as FormatError names them
+
+_S_IFMT, _S_IFDIR, _S_IFREG = 0o170000, 0o040000, 0o100000  # the module `stat` is one import more
+
 
 class Problem(Value):
-    """What depmod says and goes on after. *level* is ``WARNING`` or ``ERROR``, *text* kmod's."""
+    """What depmod says and goes on after. *level* is ``WARNING`` or ``ERROR``, *text* kmod's.
 
-    __slots__ = ("level", "text")
+    For programs: *kind* is one word for all problems of a sort, *path* the file or folder that is
+    to blame and *modules* the modules that are, where there are such. *index* names the index file
+    that shows it; nobody is told of it where that file is not made.
+    """
 
-    def __init__(self, level: str, text: str) -> None:
+    __slots__ = ("index", "kind", "level", "modules", "path", "text")
+
+    def __init__(
+        self,
+        level: str,
+        text: str,
+        *,
+        kind: str,
+        path: str = "",
+        modules: tuple[str, ...] = (),
+        index: str = "",
+    ) -> None:
         self.level: Final = level
         self.text: Final = text
+        self.kind: Final = kind
+        self.path: Final = path
+        self.modules: Final = modules
+        self.index: Final = index
 
 
 class Found(Value):
@@ -65,22 +93,28 @@ def walk(directory: str, excludes: Iterable[str] = ()) -> Found:
     paths: list[str] = []
     problems: list[Problem] = []
     linked: dict[str, int] = {}
-    todo = [directory + "/"]
+    todo: list[tuple[str, str | Problem]] = [(directory + "/", "")]
+    topmost = directory.count("/") + 1
     while todo:
-        path = todo.pop()
+        path, name = todo.pop()
+        if isinstance(name, Problem):
+            problems.append(name)
+            continue
         if not path.endswith("/"):
             paths.append(path)
             continue
+        depth = path.count("/") - topmost
         try:
             with os.scandir(path) as entries:
                 inside = [entry for entry in entries if entry.name not in skipped]
         except OSError as problem:
-            reason = f"could not open directory {path[:-1]}: {_reason(problem)}"
-            problems.append(Problem("ERROR", reason))
+            problems.append(_unopened(path[:-1], name, depth, problem))
             continue
         # A subfolder's files come where the subfolder stands among the entries, as in kmod: of
         # two equal files the one found first wins.
-        todo += [kept for entry in reversed(inside) if (kept := _kept(entry, linked))]
+        todo += [
+            kept for entry in reversed(inside) if (kept := _kept(entry, depth, linked)) is not None
+        ]
     return Found(tuple(paths), tuple(problems))
 
 
@@ -96,18 +130,35 @@ def choose(paths: Iterable[str], directory: str, rules: SearchRules) -> dict[Mod
 
 
 def find_modules(
-    directory: str, rules: SearchRules, problems: list[Problem]
+    directory: str,
+    rules: SearchRules,
+    problems: list[Problem],
+    duplicates: list[Duplicate] | None = None,
 ) -> dict[ModuleName, str]:
     """Return the file of each module in the tree at *directory* and in the external folders.
 
-    What is wrong is added to *problems*.
+    What is wrong is added to *problems*, each file that another of its name wins over to
+    *duplicates*.
     """
     found = [walk(directory, rules.excludes)]
     # kmod keeps the folders of `external` as a list that grows at its head.
     found += [walk(folder, rules.excludes) for folder in reversed(rules.externals)]
     for part in found:
         problems += part.problems
-    return choose([path for part in found for path in part.paths], directory, rules)
+    paths = [path for part in found for path in part.paths]
+    chosen = choose(paths, directory, rules)
+    if duplicates is not None and len(chosen) < len(paths):
+        chooser = Chooser(rules, directory)
+        named = [(module_name_of_path(path), path) for path in paths]
+        duplicates += [
+            chooser.explained(name, chosen[name], path)
+            for name, path in named
+            if path != chosen[name]
+        ]
+    for name, path in chosen.items():
+        if not path.startswith("/"):  # of an external folder that is named from the current one on
+            chosen[name] = f"{os.getcwd()}/{path}"
+    return chosen
 
 
 def scan_tree(paths: Sequence[str]) -> Scanned:
@@ -122,8 +173,13 @@ def scan_tree(paths: Sequence[str]) -> Scanned:
             modules.append(scan_file(path))
         except (FileError, FormatError) as problem:
             reason = _kmod_reason(path, problem)
-            problems.append(Problem("ERROR", f"failed to load symbols from {path}: {reason}"))
             modules.append(_unread(path))
+            text = f"failed to load symbols from {path}: {reason}"
+            problems.append(
+                Problem(
+                    "ERROR", text, kind="unreadable-module", path=path, modules=(modules[-1].name,)
+                )
+            )
     return Scanned(tuple(modules), tuple(problems))
 
 
@@ -138,14 +194,36 @@ def _unread(path: str) -> ScannedModule:
     )
 
 
-def _kept(entry: os.DirEntry[str], linked: dict[str, int]) -> str:
-    """Return the path of a module file or of a folder, the latter with a slash; else nothing."""
+def _kept(
+    entry: os.DirEntry[str], depth: int, linked: dict[str, int]
+) -> tuple[str, str | Problem] | None:
+    """Return path and name of a module file or of a folder, whose path ends in a slash.
+
+    In place of the name stands what kmod says of an entry that is neither file nor folder; None
+    is a file that is no module, or a folder not to be entered again.
+    """
+    if entry.is_file(follow_symlinks=False):
+        return (entry.path, entry.name) if is_module_file(entry.name) else None
     try:
-        if entry.is_dir():
-            return entry.path + "/" if _may_enter(entry, linked) else ""
-        return entry.path if is_module_file(entry.name) and entry.is_file() else ""
-    except OSError:
-        return ""  # a link that leads nowhere, or in a circle
+        kind = _S_IFMT & entry.stat().st_mode
+    except OSError as problem:  # a link that leads nowhere, or in a circle
+        text = f"fstatat({_FIRST_DESCRIPTOR + depth}, {entry.name}): {_reason(problem)}"
+        return "", Problem("ERROR", text, kind="dangling-link", path=entry.path)
+    if kind == _S_IFDIR:
+        return (entry.path + "/", entry.name) if _may_enter(entry, linked) else None
+    if kind == _S_IFREG:
+        return (entry.path, entry.name) if is_module_file(entry.name) else None
+    text = f"unsupported file type {entry.path}: {kind:o}"
+    return "", Problem("ERROR", text, kind="special-file", path=entry.path)
+
+
+def _unopened(path: str, name: str, depth: int, problem: OSError) -> Problem:
+    """Return what kmod says of a folder that it cannot open; without *name* it is the topmost."""
+    if name:
+        text = f"openat({_FIRST_DESCRIPTOR + depth - 1}, {name}, O_RDONLY): {_reason(problem)}"
+    else:
+        text = f"could not open directory {path}: {_reason(problem)}"
+    return Problem("ERROR", text, kind="unreadable-folder", path=path)
 
 
 def _may_enter(entry: os.DirEntry[str], linked: dict[str, int]) -> bool:
@@ -158,7 +236,7 @@ def _may_enter(entry: os.DirEntry[str], linked: dict[str, int]) -> bool:
     return not is_loop and linked[target] <= _ENTRIES_OF_ONE_FOLDER
 
 
-def _kmod_reason(path: str, problem: LkmError) -> str:
+def _kmod_reason(path: str, problem: FileError | FormatError) -> str:
     """Return the errno that kmod has for a file that is no module, in words."""
     if isinstance(problem, FileError):
         return os.strerror(problem.errno)
@@ -167,7 +245,7 @@ def _kmod_reason(path: str, problem: LkmError) -> str:
             start = file.read(6)
     except OSError as unreadable:
         return _reason(unreadable)
-    is_cut = len(start) < 6 or start.startswith(b"\x7fELF")
+    is_cut = len(start) < 6 or start.startswith(b"\x7fELF") or problem.what in _COMPRESSIONS
     return os.strerror(errno.EINVAL if is_cut else errno.ENOEXEC)
 
 

@@ -9,7 +9,7 @@ from lkm._value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from typing import Final, Literal
 
 BUILT_IN = "built-in"
 EXTERNAL = "external"
@@ -51,6 +51,31 @@ class SearchRules(Value):
         self.excludes: Final = excludes
 
 
+class Duplicate(Value):
+    """The file *other* was passed over for *chosen*, which holds a module of the same name.
+
+    *because*: an ``override`` names the chosen file, or the ``search`` directive prefers it, each
+    by the word *rule*; or nothing tells the two apart, and the ``order`` of the file system did.
+    """
+
+    __slots__ = ("because", "chosen", "module", "other", "rule")
+
+    def __init__(
+        self,
+        *,
+        module: str,
+        chosen: str,
+        other: str,
+        because: Literal["override", "search", "order"],
+        rule: str,
+    ) -> None:
+        self.module: Final = module
+        self.chosen: Final = chosen
+        self.other: Final = other
+        self.because: Final = because
+        self.rule: Final = rule
+
+
 class Chooser:
     """Answers which file wins in the tree at *directory*, under *rules*."""
 
@@ -77,8 +102,8 @@ class Chooser:
 
     def prefers(self, new: str, old: str) -> bool:
         """Tell whether the file at *new* takes the place of *old*, which was found before it."""
+        new_stem, old_stem = self._stem(new), self._stem(old)
         new, old = self._relative(new), self._relative(old)
-        new_stem, old_stem = _stem(new), _stem(old)
         for path in self._overrides:
             if path == new_stem:
                 return True
@@ -96,10 +121,34 @@ class Chooser:
         old_rank = self._built_in if old_rank < 0 else old_rank
         return new_rank > old_rank
 
+    def explained(self, module: str, chosen: str, other: str) -> Duplicate:
+        """Return why the file *chosen* was taken for *module*, and not *other*."""
+        stem = self._stem(chosen)
+        because: Literal["override", "search", "order"] = "order"
+        rule = ""
+        if stem in self._overrides:
+            because, rule = "override", stem
+        else:
+            chosen_rank, word = self._rank(self._relative(chosen))
+            if chosen_rank > self._rank(self._relative(other))[0]:
+                because, rule = "search", word
+        return Duplicate(module=module, chosen=chosen, other=other, because=because, rule=rule)
+
+    def _rank(self, path: str) -> tuple[int, str]:
+        """Return the rank of a file's folder, and the word of ``search`` that gives it."""
+        found = [
+            (rank, EXTERNAL if external else folder.removesuffix("/"))
+            for rank, folder, external in self._folders
+            if path.startswith(folder)
+        ]
+        return max(found) if found else (self._built_in, BUILT_IN)
+
     def _relative(self, path: str) -> str:
         return path.removeprefix(self._prefix)
 
-
-def _stem(path: str) -> str:
-    folder, slash, base = path.rpartition("/")
-    return folder + slash + base.partition(".")[0]
+    def _stem(self, path: str) -> str:
+        """Return what an `override` may name: a path in the tree without its suffix."""
+        if not path.startswith(self._prefix):
+            return ""  # as kmod, which overrides nothing by a file of an external folder
+        folder, slash, base = path.removeprefix(self._prefix).rpartition("/")
+        return folder + slash + base.partition(".")[0]

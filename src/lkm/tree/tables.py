@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    DeviceNode = tuple[str, str, str, int, int]
+
 ALIAS_TITLE = "# Aliases extracted from modules themselves.\n"
 SOFTDEP_TITLE = "# Soft dependencies extracted from modules themselves.\n"
 WEAKDEP_TITLE = "# Weak dependencies extracted from modules themselves.\n"
@@ -57,21 +59,43 @@ def parse_weakdeps(data: bytes) -> tuple[tuple[str, str], ...]:
     return _parse_after(data, "weakdep ")
 
 
-def parse_devname(data: bytes) -> tuple[tuple[str, str, str, int, int], ...]:
+def parse_devname(data: bytes) -> tuple[DeviceNode, ...]:
     """Return (module, device name, ``c`` or ``b``, major, minor) of each line of a modules.devname.
 
     Source: kmod, tools/static-nodes.c.
     """
-    found = []
-    for line in _text.decode(data).split("\n"):
-        words = line.split(" ")
-        if len(words) != 3 or line[0] == "#":
-            continue
-        module, device, numbers = words
-        major, _, minor = numbers[1:].partition(":")
-        if numbers[:1] in ("c", "b") and major.isdecimal() and minor.isdecimal():
-            found.append((module, device, numbers[0], int(major), int(minor)))
-    return tuple(found)
+    return tuple([node for _, node in devname_lines(data) if node is not None])
+
+
+def devname_lines(data: bytes) -> tuple[tuple[str, DeviceNode | None], ...]:
+    """Return each line of a modules.devname with what it says; None where it says nothing.
+
+    Comments are left out. As in kmod any white space parts the words, and what follows the minor
+    number is passed over.
+    """
+    lines = _text.decode(data).split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return tuple([(line, _device_node(line)) for line in lines if line[:1] != "#"])
+
+
+def _device_node(line: str) -> DeviceNode | None:
+    words = line.split(maxsplit=2)
+    if len(words) < 3 or words[2][0] not in ("c", "b"):
+        return None
+    module, device, numbers = words
+    major, rest = _leading_number(numbers[1:])
+    if major is None or rest[:1] != ":":
+        return None
+    minor, _ = _leading_number(rest[1:])
+    return None if minor is None else (module, device, numbers[0], major, minor)
+
+
+def _leading_number(text: str) -> tuple[int | None, str]:
+    text = text.lstrip()
+    rest = text.lstrip("0123456789")
+    digits = text[: len(text) - len(rest)]
+    return (int(digits) if digits else None), rest
 
 
 def parse_paths(data: bytes) -> tuple[str, ...]:

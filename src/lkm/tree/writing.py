@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 _TEMPORARY = ".lkm-new"
 _MODE = 0o644
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+# What a file system answers that knows no locks. Two depmods may get in each other's way there,
+# and one of them then fails; still nobody reads half a file.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+# Its time says whether the tree is newer than the indexes (depmod -A), so it takes its place when
+# all others have theirs: a run that was killed before is then made good by the next.
+_LAST = "modules.dep"
 _REMEDY = "write elsewhere with -o DIR, or only print with -n"
 
 
@@ -24,7 +30,8 @@ def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
     All of them are written and synced under temporary names before the first takes its place, so
     a full disk changes nothing, and a run killed while they are put in place leaves the old or
     the new file for each name. Who writes holds a lock on the directory, so two depmods take turns,
-    and what a killed one left behind is its successor's to remove. Raises ``FileError``.
+    and what a killed one left behind is its successor's to remove. Raises ``FileError``, whose
+    path is that of the index file at which it failed.
     """
     try:
         os.makedirs(directory, exist_ok=True)
@@ -38,11 +45,33 @@ def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
         os.close(descriptor)
 
 
+def remove_leftovers(directory: str) -> None:
+    """Remove what killed runs left in *directory*, unless a live one is writing there now.
+
+    For a run that finds nothing to write. Whatever keeps it from doing so does not matter to it.
+    """
+    try:
+        names = [name for name in os.listdir(directory) if name.endswith(_TEMPORARY)]
+        if not names:
+            return
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove([name.removesuffix(_TEMPORARY) for name in names], directory)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
 def _locked(descriptor: int, directory: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as problem:
-        raise FileError.from_os("lock", directory, problem) from problem
+        if problem.errno not in _NO_LOCKS:
+            raise FileError.from_os("lock", directory, problem) from problem
 
 
 def _write_all(files: Mapping[str, bytes], directory: str, descriptor: int) -> None:
@@ -52,7 +81,7 @@ def _write_all(files: Mapping[str, bytes], directory: str, descriptor: int) -> N
         for name, data in files.items():
             path = f"{directory}/{name}"
             _write_synced(path + _TEMPORARY, data)
-        for name in files:
+        for name in sorted(files, key=_LAST.__eq__):
             path = f"{directory}/{name}"
             os.rename(path + _TEMPORARY, path)
         os.fsync(descriptor)
