@@ -71,6 +71,10 @@ def test_a_single_dash_is_an_argument() -> None:
     assert parse(OPTIONS, ["-"]).arguments == ("-",)
 
 
+def test_nothing_is_read_behind_the_last_option() -> None:
+    assert parse(OPTIONS, ["-ca", "--nope"], last=("show_config",)).given == (("show_config", ""),)
+
+
 WRONG = {
     "--nope": "unrecognized option '--nope'",
     "-x": "invalid option -- 'x'",
@@ -78,7 +82,7 @@ WRONG = {
     "--config": "option '--config' requires an argument",
     "--all=1": "option '--all' doesn't allow an argument",
     "--show": "option '--show' is ambiguous; possibilities: "
-    "'--show-config' '--showconfig' '--show-exports'",
+    "'--showconfig' '--show-config' '--show-exports'",
 }
 
 

@@ -2,7 +2,7 @@
 
 argparse would cost more than all that ``lsmod`` does, and reads options differently: it knows no
 permutation across options that take arguments, and its messages are not getopt's. The tables are
-data because more than the parser reads them: the help does as well.
+data because more than the parser reads them: the help, the man pages and the completion as well.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from lkm.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from typing import Final
+
+_COLUMNS = 80
+_LABEL_COLUMNS = 26
 
 
 class Option(Value):
@@ -21,13 +24,15 @@ class Option(Value):
 
     *key* is what the command asks for it by; *short* one letter or empty; *names* its long names
     without dashes, *old* those that still work but are going away; *argument* the word that
-    stands for its argument in the help, empty where it takes none; *own* marks what kmod lacks:
-    such a name must be spelled out, so that no abbreviation of kmod's changes its meaning.
+    stands for its argument in the help, empty where it takes none, and that tells what kind of
+    word it is (``cli.shell.kinds``); *own* marks what kmod lacks: such a name must be spelled
+    out, so that no abbreviation of kmod's changes its meaning. *words*, where it is not None,
+    replaces the ``Command``'s where this option is given.
     """
 
-    __slots__ = ("argument", "help", "key", "names", "old", "own", "short")
+    __slots__ = ("argument", "help", "key", "names", "old", "own", "short", "words")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one for each field
         self,
         key: str,
         short: str,
@@ -37,6 +42,7 @@ class Option(Value):
         argument: str = "",
         old: tuple[str, ...] = (),
         own: bool = False,
+        words: tuple[str, ...] | None = None,
     ) -> None:
         self.key: Final = key
         self.short: Final = short
@@ -45,6 +51,7 @@ class Option(Value):
         self.argument: Final = argument
         self.old: Final = old
         self.own: Final = own
+        self.words: Final = words
 
 
 class Parsed:
@@ -83,11 +90,18 @@ class OptionError(UsageError):
     """A command line that getopt would refuse, in getopt's words."""
 
 
-def parse(options: Sequence[Option], words: Sequence[str], *, permute: bool = True) -> Parsed:
+def parse(
+    options: Sequence[Option],
+    words: Sequence[str],
+    *,
+    permute: bool = True,
+    last: Collection[str] = (),
+) -> Parsed:
     """Read *words* as getopt_long does.
 
     Options may follow arguments unless *permute* is false; long names may be shortened while
-    only one option begins so; ``--`` ends the options. Raises ``OptionError``.
+    only one option begins so; ``--`` ends the options. Behind an option whose key is one of
+    *last* nothing is read any more. Raises ``OptionError``.
 
     Source: getopt(3).
     """
@@ -105,17 +119,22 @@ def parse(options: Sequence[Option], words: Sequence[str], *, permute: bool = Tr
             if name in option.old:
                 deprecated.append((name, option.names[0]))
         elif len(word) > 1 and word.startswith("-"):
-            given.extend(_letters(shorts, word[1:], rest))
+            for key, value in _letters(shorts, word[1:], rest):
+                given.append((key, value))
+                if key in last:
+                    break
         else:
             arguments.append(word)
             if not permute:
                 arguments.extend(rest)
+        if given and given[-1][0] in last:
+            break
     return Parsed(tuple(given), tuple(arguments), tuple(deprecated))
 
 
 def _long(options: Sequence[Option], word: str, rest: Iterator[str]) -> tuple[Option, str, str]:
     typed, equals, value = word[2:].partition("=")
-    option, name = _by_long_name(options, typed)
+    option, name = by_long_name(options, typed)
     if option.argument and not equals:
         following = next(rest, None)
         if following is None:
@@ -126,7 +145,11 @@ def _long(options: Sequence[Option], word: str, rest: Iterator[str]) -> tuple[Op
     return option, name, value
 
 
-def _by_long_name(options: Sequence[Option], typed: str) -> tuple[Option, str]:
+def by_long_name(options: Sequence[Option], typed: str) -> tuple[Option, str]:
+    """Return the option that *typed*, a long name or its beginning, means, and its whole name.
+
+    Raises ``OptionError`` where that is none, or several.
+    """
     candidates = []
     for option in options:
         for name in (*option.names, *option.old):
@@ -137,7 +160,9 @@ def _by_long_name(options: Sequence[Option], typed: str) -> tuple[Option, str]:
     if not candidates:
         raise OptionError(f"unrecognized option '--{typed}'")
     if any(option is not candidates[0][0] for option, _ in candidates):
-        names = " ".join(f"'--{name}'" for _, name in candidates)
+        # Old names before new ones, as in kmod's tables.
+        candidates.sort(key=lambda each: (options.index(each[0]), each[1] not in each[0].old))
+        names = " ".join([f"'--{name}'" for _, name in candidates])
         raise OptionError(f"option '--{typed}' is ambiguous; possibilities: {names}")
     return candidates[0]
 
@@ -160,15 +185,24 @@ def _letters(
 
 
 def describe(options: Sequence[Option]) -> str:
-    """Return the options' part of a help text, one option a line."""
+    """Return the options' part of a help text, for a terminal of 80 columns."""
+    from textwrap import wrap  # a help is seldom asked for
+
     labels = []
     for option in options:
-        forms = [f"-{option.short}"] if option.short else []
+        # Without a short name, the long ones stand below each other all the same.
+        forms = [f"-{option.short}"] if option.short else ["  "]
         forms += [f"--{name}" for name in option.names]
-        labels.append(", ".join(forms) + (f" {option.argument}" if option.argument else ""))
-    width = min(max(len(label) for label in labels), 32)
+        label = ", ".join(forms) + (f" {option.argument}" if option.argument else "")
+        labels.append(label.replace("  , ", "    ", 1))
+    width = min(max(len(label) for label in labels), _LABEL_COLUMNS)
     lines = []
     for label, option in zip(labels, options, strict=True):
-        gap = "\n" + " " * (width + 4) if len(label) > width else " " * (width - len(label) + 2)
-        lines.append(f"  {label}{gap}{option.help}")
+        first, *more = wrap(option.help, _COLUMNS - width - 4)
+        if len(label) > width:
+            lines.append(f"  {label}")
+            more.insert(0, first)
+        else:
+            lines.append(f"  {label:{width}}  {first}")
+        lines += [" " * (width + 4) + line for line in more]
     return "\n".join(lines) + "\n"

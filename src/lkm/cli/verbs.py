@@ -21,13 +21,8 @@ class _Parser(argparse.ArgumentParser):
         raise error
 
 
-def parse_arguments(
-    name: str, command: ModuleType, words: list[str], console: Console
-) -> argparse.Namespace | None:
-    """Read the command line of the verb *name*; None where --help has been all there was to do.
-
-    Raises ``UsageError``.
-    """
+def verb_parser(name: str, command: ModuleType) -> argparse.ArgumentParser:
+    """Return the parser of the verb *name*, which *command* implements."""
     parser = _Parser(
         prog=f"lkm {name}",
         description=command.__doc__,
@@ -35,6 +30,17 @@ def parse_arguments(
         allow_abbrev=False,
     )
     command.add_arguments(parser)
+    return parser
+
+
+def parse_arguments(
+    name: str, command: ModuleType, words: list[str], console: Console
+) -> argparse.Namespace | None:
+    """Read the command line of the verb *name*; None where --help has been all there was to do.
+
+    Raises ``UsageError``.
+    """
+    parser = verb_parser(name, command)
     shown = io.StringIO()
     try:
         with contextlib.redirect_stdout(shown):

@@ -1,0 +1,171 @@
+"""The manual pages: complete, sound, and put where man finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lkm.cli.definitions import definition
+from lkm.cli.kmod import TOOLS
+from lkm.cli.main import DROP_INS, VERBS
+from lkm.cli.manual.mdoc import escaped, synopsis
+from lkm.cli.manual.page import page, page_file, page_names
+from tests.cli.running import lkm
+from tests.conftest import missing
+
+
+def mandoc(*words: str) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("mandoc")
+    if program is None:
+        missing("oracle", "mandoc is not installed")
+    assert program is not None
+    return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+
+
+def shown(name: str, tmp_path: Path) -> str:
+    """Return the page as a terminal shows it, on one line."""
+    file = tmp_path / page_file(name)
+    file.write_text(page(name))
+    done = mandoc("-Tascii", "-O", "width=200", str(file))
+    assert done.returncode == 0
+    # Bold is a letter, a backspace and the letter again; underlined is a line and the letter.
+    return " ".join(re.sub(".\b", "", done.stdout).split())
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", page_names())
+def test_a_page_is_clean(name: str, tmp_path: Path) -> None:
+    file = tmp_path / page_file(name)
+    file.write_text(page(name))
+
+    done = mandoc("-Tlint", "-Wstyle", str(file))
+
+    # Whether the other pages are installed says nothing of this one.
+    complaints = [
+        line
+        for line in done.stdout.splitlines() + done.stderr.splitlines()
+        if "referenced manual not found" not in line and "mandoc.db lacks" not in line
+    ]
+    assert complaints == []
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", page_names())
+def test_every_option_stands_in_its_page(name: str, tmp_path: Path) -> None:
+    text = shown(name, tmp_path)
+    command = definition(name)
+
+    for one in (command, *command.actions):
+        for option in one.options:
+            forms = [f"-{option.short}"] if option.short else []
+            forms += [f"--{each}" for each in option.names]
+            argument = option.argument.strip("{}").replace(",", " | ")
+            assert f"{', '.join(forms)} {argument}".strip() in text
+            assert all(f"--{old}" in text for old in option.old)
+            assert " ".join(option.help.split())[1:] in text
+
+
+def test_a_page_has_what_a_page_has() -> None:
+    for name in page_names():
+        source = page(name)
+        headings = [line[4:] for line in source.splitlines() if line.startswith(".Sh ")]
+
+        assert headings[:3] == ["NAME", "SYNOPSIS", "DESCRIPTION"]
+        assert headings[-1] == "SEE ALSO"
+        assert "EXIT STATUS" in headings
+        assert len(set(headings)) == len(headings)
+
+
+def test_pages_written_by_hand_belong_to_a_command() -> None:
+    folder = Path(sys.modules["lkm.cli.manual"].__path__[0]) / "pages"
+    files = {file.stem for file in folder.glob("*.mdoc")}
+
+    assert files
+    assert files <= set(page_names())
+
+
+def test_the_commands_stand_in_lkms_own_page_and_kmods_in_its() -> None:
+    assert all(f".It Cm {name}\n" in page("lkm") for name in (*DROP_INS, *VERBS))
+    assert all(f"{name} " in page("kmod") for name in TOOLS)
+
+
+def test_usage_lines_become_macros() -> None:
+    assert synopsis("[--on {live,sandbox}] [WORD ...] DIR -a X...") == [
+        ".Op Fl -on Cm live | Cm sandbox",
+        ".Op Ar WORD ...",
+        ".Ar DIR",
+        ".Fl a",
+        ".Ar X ...",
+    ]
+
+
+def test_text_cannot_become_a_macro() -> None:
+    assert escaped(".conf and \\x") == "\\&.conf and \\ex"
+    assert escaped("with --on or -v, not snd-pcm") == "with \\-\\-on or \\-v, not snd-pcm"
+
+
+def test_a_page_is_printed_where_no_terminal_is() -> None:
+    ran = lkm("man", "modprobe")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out == page("modprobe")
+    assert lkm("man").out == page("lkm")
+
+
+def test_a_page_that_there_is_not_is_wrong_usage() -> None:
+    ran = lkm("man", "nosuch")
+
+    assert ran.status == 2
+    assert "no page for 'nosuch'" in ran.err
+
+
+def test_all_pages_are_written(tmp_path: Path) -> None:
+    ran = lkm("man", "--to", str(tmp_path / "new"))
+
+    written = {path for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    assert ran.status == 0
+    assert {str(path) for path in written} == set(ran.out.splitlines())
+    assert {path.name for path in written} == {page_file(name) for name in page_names()}
+    assert {path.parent.name for path in written if path.suffix == ".8"} == {"man8"}
+    told = json.loads(lkm("man", "--to", str(tmp_path / "new"), "--json").out)["pages"]
+    assert {one["file"] for one in told} == {str(path) for path in written}
+
+
+def test_pages_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "man1").write_text("")
+
+    ran = lkm("man", "--to", str(tmp_path))
+
+    assert ran.status == 3
+    assert str(tmp_path) in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["man1"]
+
+
+@pytest.mark.oracle
+def test_in_a_terminal_man_shows_it(tmp_path: Path) -> None:
+    man = tmp_path / "man"
+    man.write_text('#!/bin/sh\n[ "$1" = -l ] && echo "SHOWN ${2##*/}: $(wc -l <"$2")"\n')
+    man.chmod(0o755)
+    main_side, terminal = pty.openpty()
+    program = "import sys; from lkm.cli.main import main; sys.exit(main())"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "man", "tour"],
+        stdout=terminal,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=False,
+    )
+
+    os.close(terminal)
+    text = os.read(main_side, 1000).decode()
+    os.close(main_side)
+    assert done.returncode == 0
+    assert text.strip() == f"SHOWN lkm-tour.1: {page('tour').count(chr(10))}"
