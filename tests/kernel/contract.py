@@ -22,6 +22,7 @@ from lkm.errors import (
 )
 from lkm.kernel.loaded import LoadedModule
 from lkm.kernel.protocol import Kernel
+from lkm.kernel.sysfs import loaded_folders
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 
@@ -60,6 +61,21 @@ class KernelContract:
         assert (module.state, module.refcnt, module.holders) == ("live", 0, ())
         assert module.size > 0
         assert module.size % 4096 == 0
+
+    def test_an_inserted_module_has_a_folder_of_its_own(self, bench: Bench) -> None:
+        name = bench.owner.name
+        before = bench.kernel.sys_module()
+        bench.kernel.insert(bench.owner)
+
+        after = bench.kernel.sys_module()
+
+        assert before is not None
+        assert after is not None
+        assert name not in before
+        shown = loaded_folders(after, [name])[name]
+        assert shown.initsize is not None
+        assert shown.sections
+        assert shown.unreadable == {}
 
     def test_the_newest_module_is_listed_first(self, bench: Bench) -> None:
         bench.kernel.insert(bench.owner)

@@ -18,6 +18,7 @@ from lkm.errors import (
 )
 from lkm.kernel.apply import apply_plan, run_in_shell
 from lkm.kernel.live import LiveKernel
+from lkm.kernel.loaded import LoadedModule
 from lkm.kernel.protocol import IGNORE_MODVERSIONS
 from lkm.kernel.sandbox import Sandbox
 from lkm.names import ModuleName
@@ -111,24 +112,57 @@ def test_a_module_that_another_process_loads_meanwhile_is_fine(tmp_path: Path) -
 
 
 class Busy(Sandbox):
-    """A kernel whose module is let go after some tries."""
+    """A kernel whose module is let go after some tries; all its modules are loaded."""
 
-    tries_until_free = 4
+    def __init__(self, *, free_at: int) -> None:
+        super().__init__()
+        self.tries, self.free_at = 0, free_at
+
+    def find(self, name: ModuleName) -> LoadedModule:
+        return LoadedModule(name=name, size=1)
 
     def remove(self, name: ModuleName, *, flags: int = 0) -> None:
         del flags
-        self.tries_until_free -= 1
-        if self.tries_until_free:
+        self.tries += 1
+        if self.tries < self.free_at:
             raise InUseError("remove", name, errno.EAGAIN)
 
 
-def test_a_busy_module_is_tried_again_while_there_is_time() -> None:
-    plan = unload(Remove(BASE))
+@pytest.mark.parametrize(
+    ("wait_ms", "pauses_ms"),
+    [(0, []), (1, [1]), (3, [1, 2]), (10, [1, 2, 4, 3]), (100, [1, 2, 4, 8, 16, 32, 37])],
+)
+def test_a_busy_module_is_tried_again_at_growing_intervals(
+    wait_ms: int, pauses_ms: list[int]
+) -> None:
+    kernel, paused = Busy(free_at=1000), list[float]()
 
-    patient, hasty = apply_plan(plan, Busy(), wait_ms=100), apply_plan(plan, Busy(), wait_ms=2)
+    outcome = apply_plan(unload(Remove(BASE)), kernel, wait_ms=wait_ms, pause=paused.append)
 
-    assert patient.done == plan.steps
-    assert isinstance(hasty.error, InUseError)
+    assert [round(seconds * 1000) for seconds in paused] == pauses_ms
+    assert kernel.tries == len(pauses_ms) + 1
+    assert isinstance(outcome.error, InUseError)
+
+
+def test_a_module_that_is_let_go_meanwhile_is_removed() -> None:
+    plan, kernel = unload(Remove(BASE)), Busy(free_at=3)
+    paused: list[float] = []
+
+    outcome = apply_plan(plan, kernel, wait_ms=100, pause=paused.append)
+
+    assert outcome.done == plan.steps
+    assert (kernel.tries, len(paused)) == (3, 2)
+
+
+def test_a_module_that_is_gone_by_its_turn_is_passed_over_in_silence(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    seen: list[Step] = []
+
+    outcome = apply_plan(unload(Remove(BASE)), sandbox, on_step=seen.append)
+    strict = apply_plan(unload(Remove(BASE)), sandbox, first_time=True)
+
+    assert (outcome.done, outcome.error, seen) == ((), None, [])
+    assert isinstance(strict.error, NotLoadedError)
 
 
 def test_the_first_required_step_that_fails_ends_it(tmp_path: Path) -> None:
@@ -333,6 +367,30 @@ def test_a_command_that_fails_fails_its_step(tmp_path: Path, *, required: bool) 
     assert isinstance(error, CommandFailedError)
     assert (error.status, error.kind) == (3, "install")
     assert str(error) == "Error running install command 'exit 3' for module base: retcode 3"
+
+
+def test_what_would_follow_a_soft_dependency_that_stays_is_left_out(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    ran: list[str] = []
+
+    def runner(command: str, module: ModuleName) -> int:
+        ran.append(module)
+        return int(command)
+
+    def step(name: str, because: str, status: int, *, required: bool = True) -> RunRemove:
+        return RunRemove(ModuleName(name), str(status), because, SOURCE, required=required)
+
+    steps = [
+        step("soft", "top", 1, required=False),
+        step("deeper", "after_soft", 0),
+        step("after_soft", "soft", 0),
+        step("top", "", 0),
+    ]
+    outcome = apply_plan(unload(*steps), sandbox, run_command=runner)
+
+    assert ran == ["soft", "top"]
+    assert [each.module for each, _error in outcome.passed_over] == ["soft"]
+    assert outcome.error is None
 
 
 def test_the_live_kernels_commands_run_in_the_shell(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@ from __future__ import annotations
 import errno
 import lzma
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from lkm.elf.file import ElfFile
 from lkm.errors import (
     AlreadyLoadedError,
     BadModuleFormatError,
@@ -21,54 +21,11 @@ from lkm.errors import (
     UnknownSymbolError,
 )
 from lkm.kernel.live import COMPRESSED_FILE, LiveKernel
-from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS, IGNORE_VERMAGIC
-from lkm.module.facts import Module
-from lkm.module.file import ModuleImage, read_image
+from lkm.kernel.protocol import FORCE, IGNORE_VERMAGIC
+from lkm.module.file import ModuleImage, unread_image
 from lkm.names import ModuleName
 from tests.builders.elf import a_module
-
-TINY = ModuleName("tiny")
-
-
-class RecordedSyscalls:
-    """System calls that do nothing but remember, and answer what the test wants."""
-
-    def __init__(self, *, finit: int = 0, init: int = 0, delete: int = 0) -> None:
-        self.finit, self.init, self.delete = finit, init, delete
-        self.calls: list[tuple[object, ...]] = []
-
-    def init_module(self, image: bytes, params: bytes) -> int:
-        self.calls.append(("init_module", image, params))
-        return self.init
-
-    def finit_module(self, descriptor: int, params: bytes, flags: int) -> int:
-        self.calls.append(("finit_module", os.pread(descriptor, 4, 0), params, flags))
-        return self.finit
-
-    def delete_module(self, name: bytes, flags: int) -> int:
-        self.calls.append(("delete_module", name, flags))
-        return self.delete
-
-
-def a_root(tmp_path: Path, *, lines: str = "", folders: dict[str, dict[str, str]]) -> str:
-    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
-    (tmp_path / "proc/version").write_text("Linux version 6.1.0-test\n")
-    (tmp_path / "proc/cmdline").write_text("quiet ro\n")
-    (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0-test\n")
-    (tmp_path / "proc/modules").write_text(lines)
-    for name, files in folders.items():
-        folder = tmp_path / "sys/module" / name
-        folder.mkdir(parents=True)
-        for file, text in files.items():
-            (folder / file).parent.mkdir(exist_ok=True)
-            (folder / file).write_text(text)
-    return str(tmp_path)
-
-
-def a_file(tmp_path: Path, name: str = "tiny.ko", data: bytes | None = None) -> ModuleImage:
-    path = tmp_path / name
-    path.write_bytes(a_module() if data is None else data)
-    return read_image(str(path))
+from tests.kernel.live import TINY, RecordedSyscalls, a_file, a_root
 
 
 def test_sizes_counts_and_holders_are_those_of_sysfs(tmp_path: Path) -> None:
@@ -89,6 +46,30 @@ def test_a_module_that_sysfs_does_not_have_is_shown_as_proc_has_it(tmp_path: Pat
     (module,) = kernel.modules()
 
     assert (module.size, module.refcnt, module.holders) == (16384, 1, ("snd_x",))
+
+
+def test_a_module_that_went_while_it_was_read_is_left_out(tmp_path: Path) -> None:
+    lines = "b 2 0 - Live 0xffffffffc0206000\na 1 0 - Live 0xffffffffc0201000\n"
+    files = {"coresize": "20480\n", "initstate": "live\n"}
+    root = a_root(tmp_path, lines=lines, folders={"a": files, "b": files})
+
+    class Vanishing(LiveKernel):
+        """Its module b goes when a part of its folder has been read."""
+
+        def _text(self, path: str) -> str | None:
+            if path == "/sys/module/b/coresize":
+                shutil.rmtree(tmp_path / "sys/module/b")
+            return super()._text(path)
+
+    assert [module.name for module in Vanishing(root).modules()] == ["a"]
+    assert LiveKernel(root).find(ModuleName("b")) is None
+
+
+def test_a_built_in_with_a_folder_is_not_loaded(tmp_path: Path) -> None:
+    lines = "a 1 0 - Live 0xffffffffc0201000\n"
+    kernel = LiveKernel(a_root(tmp_path, lines=lines, folders={"loop": {"parameters/x": "1\n"}}))
+
+    assert kernel.find(ModuleName("loop")) is None
 
 
 def test_a_folder_without_a_refcnt_has_none(tmp_path: Path) -> None:
@@ -269,49 +250,52 @@ def test_a_file_that_is_gone_is_a_file_error(tmp_path: Path) -> None:
         LiveKernel(syscalls=RecordedSyscalls()).insert(image)
 
 
-def forced_bytes(image: ModuleImage, flags: int) -> bytes:
+def test_a_file_that_the_kernel_takes_itself_is_not_read_before(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.ko.xz"
+    path.write_bytes(lzma.compress(a_module())[:40])
+    root = a_root(tmp_path / "root", folders={})
+    (tmp_path / "root/sys/module").mkdir(parents=True)
+    (tmp_path / "root/sys/module/compression").write_text("xz\n")
     calls = RecordedSyscalls()
-    LiveKernel(syscalls=calls).insert(image, flags=flags)
-    data = calls.calls[0][1]
-    assert isinstance(data, bytes)
-    return data
+
+    LiveKernel(root, syscalls=calls).insert(unread_image(str(path)))
+
+    assert calls.calls == [("finit_module", b"\xfd7zX", b"", COMPRESSED_FILE)]
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize("bits", [32, 64])
-def test_without_flags_the_crcs_are_hidden_from_the_kernel(bits: int, order: str) -> None:
-    image = ModuleImage(TINY, a_module(versions={"module_layout": 1}, bits=bits, order=order))
+@pytest.mark.parametrize("name", ["tiny.ko", "tiny.ko.xz"])
+def test_a_file_that_it_does_not_take_is_read_then(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(lzma.compress(a_module()) if name.endswith("xz") else a_module())
+    calls = RecordedSyscalls(finit=-errno.ENOSYS)
 
-    section = ElfFile.from_bytes(forced_bytes(image, IGNORE_MODVERSIONS)).section("__versions")
+    LiveKernel(a_root(tmp_path / "root", folders={}), syscalls=calls).insert(
+        unread_image(str(path)), "a=1"
+    )
 
-    assert section is not None
-    assert not section.flags & 2
-    changed = [one != two for one, two in zip(forced_bytes(image, 1), image.data, strict=True)]
-    assert sum(changed) == 1
-
-
-def test_without_flags_the_vermagic_is_overwritten() -> None:
-    image = ModuleImage(TINY, a_module(versions={"module_layout": 1}))
-    changed = forced_bytes(image, IGNORE_VERMAGIC)
-
-    assert Module(ModuleImage(TINY, changed)).vermagic is None
-    assert len(changed) == len(image.data)
+    assert calls.calls[-1] == ("init_module", a_module(), b"a=1")
 
 
-def test_a_vermagic_that_is_not_there_cannot_be_ignored() -> None:
-    image = ModuleImage(TINY, a_module(vermagic=None))
-
-    with pytest.raises(KernelError) as caught:
-        LiveKernel(syscalls=RecordedSyscalls()).insert(image, flags=IGNORE_VERMAGIC)
-
-    assert caught.value.errno == errno.ENODATA
-
-
-def test_bytes_that_are_no_elf_file_cannot_be_forced() -> None:
-    image = ModuleImage(TINY, b"no module", path="")
+def test_a_damaged_file_that_must_be_read_is_a_format_error(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.ko.xz"
+    path.write_bytes(lzma.compress(a_module())[:40])
+    calls = RecordedSyscalls()
 
     with pytest.raises(FormatError):
-        LiveKernel(syscalls=RecordedSyscalls()).insert(image, flags=IGNORE_VERMAGIC)
+        LiveKernel(a_root(tmp_path / "root", folders={}), syscalls=calls).insert(
+            unread_image(str(path))
+        )
+
+    assert calls.calls == []
+
+
+def test_a_file_too_short_to_tell_what_it_is_never_gets_to_the_kernel(tmp_path: Path) -> None:
+    calls = RecordedSyscalls()
+
+    with pytest.raises(KernelError) as caught:
+        LiveKernel(syscalls=calls).insert(a_file(tmp_path, data=b"\x7fELF\1"))
+
+    assert (caught.value.errno, calls.calls) == (errno.EINVAL, [])
 
 
 def test_this_machines_kernel_is_asked_without_a_traceback() -> None:

@@ -27,7 +27,9 @@ def test_the_whole_path_is_walked_on_a_real_kernel(
         env={**os.environ, "PATH": f"{place}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
     )
 
-    assert (done.returncode, done.stderr) == (0, "")
+    # Of several softdep lines for one module, as Debian's kernels have them, -v tells.
+    told = [line for line in done.stderr.splitlines() if "WARNING: of the softdep" not in line]
+    assert (done.returncode, told) == (0, [])
     shown = done.stdout.split("$ lkm ")
     assert len(shown) == 13
     assert f"{debian_release}" in shown[1]

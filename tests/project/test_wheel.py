@@ -43,6 +43,15 @@ def test_the_wheel_holds_the_teaching_kernel_as_it_is(wheel: Path) -> None:
     assert len(listed) == len(files)
 
 
+def test_the_wheel_holds_the_schemas(wheel: Path) -> None:
+    packed = zipfile.ZipFile(wheel)
+    files = sorted((ROOT / "src/lkm/report/schemas").glob("*.json"))
+
+    assert len(files) > 20
+    for path in files:
+        assert packed.read(str(path.relative_to(ROOT / "src"))) == path.read_bytes()
+
+
 def test_the_command_works_where_the_wheel_is_installed(wheel: Path, tmp_path: Path) -> None:
     place = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)

@@ -4,24 +4,40 @@ from __future__ import annotations
 
 import pytest
 
+from lkm.config.cmdline import SOURCE as COMMAND_LINE
 from lkm.config.directives import Source
 from lkm.names import ModuleName
 from lkm.report.documents.plans import step_facts
 from lkm.resolve import plan as steps
+from lkm.resolve.reasons import Origin
 
 A, B = ModuleName("a"), ModuleName("b")
 SOURCE = Source("/etc/modprobe.d/x.conf", 3)
 AT = {"path": "/etc/modprobe.d/x.conf", "line": 3}
+BOOT = {"path": "/proc/cmdline", "line": 0}
 CASES = [
     (
-        steps.Insert(A, "/m/a.ko", "x=1", "b", required=False, sources=(SOURCE,)),
+        steps.Insert(
+            A,
+            "/m/a.ko",
+            "x=1 boot y",
+            "b",
+            required=False,
+            sources=(SOURCE,),
+            origins=(Origin("x=1", SOURCE), Origin("boot", COMMAND_LINE), Origin("y", None)),
+        ),
         {
             "action": "insert",
             "because": "b",
             "path": "/m/a.ko",
-            "params": "x=1",
+            "params": "x=1 boot y",
             "required": False,
             "repeated": False,
+            "params_from": [
+                {"text": "x=1", "from": "configuration", "source": AT},
+                {"text": "boot", "from": "kernel command line", "source": BOOT},
+                {"text": "y", "from": "arguments", "source": None},
+            ],
             "sources": [AT],
         },
     ),
@@ -34,6 +50,7 @@ CASES = [
             "params": "x=1",
             "required": True,
             "repeated": False,
+            "params_from": [],
             "sources": [AT],
         },
     ),

@@ -43,6 +43,8 @@ CASES = (
     Case("one module by two aliases", ("c",), "softdep c pre: al-a-1 al-b-2 p\noptions al-a-1 v\n"),
     Case("a built-in", ("bi-one",)),
     Case("a built-in by its alias", ("bi:zz",)),
+    Case("a built-in that only its alias makes known", ("fs-core",)),
+    Case("a softdep on such a built-in", ("c",), "softdep c pre: fs-core core post: fs-core\n"),
     Case("a built-in that has a file too", ("both",)),
     Case("a symbol", ("symbol:sym_b",)),
     Case("install", ("c", "x=1"), "install c /bin/echo $CMDLINE_OPTS\noptions c a=1\n"),

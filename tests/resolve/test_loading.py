@@ -9,7 +9,7 @@ from lkm.config.directives import Source
 from lkm.errors import FileError, NoSuchModuleError
 from lkm.names import ModuleName
 from lkm.resolve.plan import Builtin, Insert, Missing, Plan, Refuse, RunInstall, Skip
-from lkm.resolve.resolver import plan_load, plan_load_file
+from lkm.resolve.resolver import plan_load, plan_load_file, plan_loads
 from lkm.tree.catalog import Catalog
 from tests.resolve.trees import a_catalog, settings
 
@@ -211,3 +211,21 @@ def test_modules_without_words_of_their_own_get_no_parameters(catalog: Catalog) 
     plan = plan_load("a", catalog, settings(), params="x=1")
 
     assert [step.params for step in plan.steps if isinstance(step, Insert)] == ["", "", "x=1"]
+
+
+def test_each_module_of_an_alias_is_a_plan_of_its_own(catalog: Catalog) -> None:
+    lines = settings("alias both b\nalias both c\n", catalog)
+
+    plans = plan_loads("both", catalog, lines)
+
+    joined = tuple([step for plan in plans for step in plan.steps])
+    assert [plan.steps[-1].module for plan in plans] == ["b", "c"]
+    assert joined == plan_load("both", catalog, lines).steps
+
+
+def test_a_bad_word_of_a_softdep_is_told(catalog: Catalog) -> None:
+    told: list[str] = []
+
+    plan_loads("c", catalog, settings("softdep c pre: a[ nosuch\n"), on_bad_word=told.append)
+
+    assert told == ["a["]

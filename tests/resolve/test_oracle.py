@@ -150,29 +150,3 @@ def test_what_is_loaded_counts_the_same(
         loaded = {ModuleName(module.name): module.state for module in modules}
         plan = plan_load(case.word, catalog, settings, loaded=loaded)
     assert list(as_modprobe_lines(plan)) == done.stdout.splitlines()
-
-
-@pytest.mark.debian
-def test_every_module_of_debian_resolves_as_with_kmod(
-    kmod: Path, indexed_root: Path, debian_release: str, tmp_path: Path
-) -> None:
-    directory = f"{indexed_root}/lib/modules/{debian_release}"
-    catalog = Catalog.open(directory)
-    assert catalog.source == "indexes"
-    settings = settings_of(tmp_path, catalog, Path("/proc/cmdline").read_text())
-    names = [entry.name for entry in catalog.entries()]
-    assert len(names) > 500
-    options = ["-C", str(tmp_path), "-d", str(indexed_root), "-S", debian_release]
-    command = [str(kmod.parent / "modprobe"), *options, "-D"]
-
-    different = [
-        name
-        for name in names
-        if subprocess.run([*command, name], capture_output=True, text=True, check=True).stdout
-        != "".join(
-            f"{line}\n"
-            for line in as_modprobe_lines(plan_load(name, catalog, settings, show_all=True))
-        )
-    ]
-
-    assert different == []

@@ -128,6 +128,7 @@ def test_what_is_not_loaded_is_skipped(catalog: Catalog) -> None:
 
 def test_a_built_in_is_skipped_and_ends_the_plan_if_asked_for(catalog: Catalog) -> None:
     assert unload("bi:zz", catalog, "").steps == (Skip(ModuleName("both"), "builtin"),)
+    assert unload("fs-core", catalog, "").steps == (Skip(ModuleName("core"), "builtin"),)
     plan = unload("c", catalog, "c p", "softdep c pre: p post: bi-one\n")
     assert [step.module for step in plan.steps] == ["bi_one", "c", "p"]
 

@@ -20,7 +20,7 @@ from lkm.resolve.plan import Insert, InUse, Missing, Remove, RunInstall, RunRemo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Final
 
     from lkm.kernel.protocol import Kernel
@@ -58,10 +58,13 @@ class Outcome(Value):
         self.error: Final = error
 
 
-def run_in_shell(command: str, module: ModuleName, *, options: str = "") -> int:
+def run_in_shell(
+    command: str, module: ModuleName, *, options: str = "", output: int | None = None
+) -> int:
     """Run *command* through ``/bin/sh`` with MODPROBE_MODULE set; return its exit status.
 
-    *options* are added to MODPROBE_OPTIONS, for a modprobe that the command may run.
+    *options* are added to MODPROBE_OPTIONS, for a modprobe that the command may run; *output* is
+    the descriptor that its output goes to, None for that of this process.
     A command ended by a signal gives 128 plus the signal's number.
     """
     import subprocess  # few plans hold a command, and this costs 10 ms
@@ -70,11 +73,13 @@ def run_in_shell(command: str, module: ModuleName, *, options: str = "") -> int:
     if options:
         inherited = environment.get("MODPROBE_OPTIONS", "")
         environment["MODPROBE_OPTIONS"] = f"{inherited} {options}".strip()
-    done = subprocess.run(["/bin/sh", "-c", command], env=environment, check=False)
+    # As system(3) names it, which the shell's own messages begin with.
+    words = ["sh", "-c", command]
+    done = subprocess.run(words, executable="/bin/sh", env=environment, stdout=output, check=False)
     return done.returncode if done.returncode >= 0 else 128 - done.returncode
 
 
-def apply_plan(
+def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands in for the world
     plan: Plan,
     kernel: Kernel,
     *,
@@ -83,6 +88,7 @@ def apply_plan(
     first_time: bool = False,
     flags: int = 0,
     wait_ms: int = 0,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Outcome:
     """Carry *plan* out on *kernel*, stopping at the first step that fails and may not.
 
@@ -91,18 +97,24 @@ def apply_plan(
     without it the live kernel's commands run in the shell, and another kernel's do not run at
     all. A module that is there already, or gone already, is an error only for the one asked for
     and with *first_time*. *flags* go to every insert (IGNORE_MODVERSIONS, IGNORE_VERMAGIC) or
-    remove (FORCE). A module in use is tried again for *wait_ms* milliseconds.
+    remove (FORCE). A module in use is tried again for *wait_ms* milliseconds,
+    between which *pause*, given seconds, waits.
     """
     runner = run_in_shell if run_command is None and kernel.name == "live" else run_command
     work = _Work(kernel, runner, on_step or _say_nothing)
-    work.first_time, work.flags, work.wait_ms = first_time, flags, wait_ms
+    work.first_time, work.flags, work.wait_ms, work.pause = first_time, flags, wait_ms, pause
+    parents: dict[str, str] = {step.module: step.because for step in reversed(plan.steps)}
     for step in plan.steps:
+        if work.is_left_out(step, parents):
+            continue
         try:
             work.carry_out(step)
         except LkmError as error:
             if not _may_fail(step):
                 return work.outcome(failed=step, error=error)
             work.passed_over.append((step, error))
+            if isinstance(step, Remove | RunRemove) and not step.required:
+                work.staying.add(step.module)
     return work.outcome()
 
 
@@ -118,9 +130,23 @@ class _Work:
         self.first_time = False
         self.flags = 0
         self.wait_ms = 0
+        self.pause: Callable[[float], None] = time.sleep
         self.done: list[Step] = []
         self.passed_over: list[tuple[Step, LkmError]] = []
         self.not_run: list[Step] = []
+        self.staying: set[str] = set()
+
+    def is_left_out(self, step: Step, parents: Mapping[str, str]) -> bool:
+        """Tell whether *step* follows from the removal of a soft dependency that failed.
+
+        *parents* has each module's ``because``.
+        """
+        module = step.because
+        for _ in parents if self.staying else ():
+            if module in self.staying:
+                return True
+            module = parents.get(module, "")
+        return False
 
     def outcome(self, *, failed: Step | None = None, error: LkmError | None = None) -> Outcome:
         return Outcome(
@@ -153,7 +179,7 @@ class _Work:
             return
         self.on_step(step)
         try:
-            self.kernel.insert(_image(step.path), step.params, flags=self.flags)
+            self.kernel.insert(image_for(self.kernel, step.path), step.params, flags=self.flags)
         except AlreadyLoadedError:
             # Another process was faster, or the file's name is not the module's.
             if self.first_time and not step.because:
@@ -176,14 +202,14 @@ class _Work:
     def _remove(self, step: Remove) -> None:
         if self._spared(step):
             return
-        self.on_step(step)
-        try:
-            self._remove_patiently(step.module)
-        except NotLoadedError:
+        if self.kernel.find(step.module) is None:
+            # A remove command, or another process, was faster.
             if self.first_time and not step.because:
-                raise
-        else:
-            self.done.append(step)
+                raise NotLoadedError("remove", step.module, errno.ENOENT)
+            return
+        self.on_step(step)
+        self._remove_patiently(step.module)
+        self.done.append(step)
 
     def _remove_patiently(self, module: ModuleName) -> None:
         """Remove *module*; while it is in use wait 1, 2, 4, ... ms, ``wait_ms`` in all."""
@@ -197,7 +223,7 @@ class _Work:
             else:
                 return
             pause_ms = min(pause_ms, left_ms)
-            time.sleep(pause_ms / 1000)
+            self.pause(pause_ms / 1000)
             left_ms -= pause_ms
             pause_ms *= 2
 
@@ -220,10 +246,14 @@ class _Work:
         return found is None or found.refcnt != 0
 
 
-def _image(path: str) -> ModuleImage:
-    from lkm.module.file import read_image  # a plan of removals reads no file
+def image_for(kernel: Kernel, path: str) -> ModuleImage:
+    """Return the module file at *path* as *kernel* takes it: the live one opens it itself.
 
-    return read_image(path)
+    Raises what ``read_image`` raises.
+    """
+    from lkm.module import file  # a plan of removals reads no file
+
+    return file.unread_image(path) if kernel.name == "live" else file.read_image(path)
 
 
 def _say_nothing(_step: Step) -> None:
@@ -233,4 +263,4 @@ def _say_nothing(_step: Step) -> None:
 def _may_fail(step: Step) -> bool:
     if isinstance(step, Insert | RunInstall | Missing | InUse):
         return not step.required
-    return isinstance(step, Remove | RunRemove) and step.if_unused
+    return isinstance(step, Remove | RunRemove) and (step.if_unused or not step.required)

@@ -10,7 +10,7 @@ import errno
 import struct
 
 from lkm.elf.file import ElfFile
-from lkm.errors import KernelError
+from lkm.errors import BadModuleFormatError, FormatError, KernelError
 from lkm.kernel.protocol import IGNORE_MODVERSIONS, IGNORE_VERMAGIC
 
 TYPE_CHECKING = False
@@ -25,11 +25,14 @@ def forced(image: ModuleImage, flags: int) -> bytes:
 
     IGNORE_MODVERSIONS takes the ALLOC flag off ``__versions``, so that the kernel does not find
     it; IGNORE_VERMAGIC overwrites the modinfo's vermagic by NULs. Raises ``KernelError`` (ENODATA)
-    where there is no vermagic, ``FormatError`` for what is no ELF file.
+    where there is no vermagic, ``BadModuleFormatError`` (ENOEXEC) for what is no ELF file.
     """
     if not flags & (IGNORE_MODVERSIONS | IGNORE_VERMAGIC):
         return image.data
-    elf = ElfFile.from_bytes(image.data)
+    try:
+        elf = ElfFile.from_bytes(image.data)
+    except FormatError as error:
+        raise BadModuleFormatError("insert", image.name, errno.ENOEXEC, remedy=str(error)) from None
     data = bytearray(image.data)
     if flags & IGNORE_MODVERSIONS:
         _hide_versions(elf, data)

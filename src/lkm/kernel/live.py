@@ -11,16 +11,21 @@ from lkm.kernel.loaded import COMING, LoadedModule
 from lkm.kernel.procfs import parse_modules
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
+from lkm.module.file import read_image
 from lkm.names import module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.kernel.syscalls import Syscalls
+    from lkm.kernel.sysfs import SysFolder
     from lkm.module.file import ModuleImage
     from lkm.names import ModuleName
 
 COMPRESSED_FILE = 4
 """finit_module: the file is compressed, and the kernel is to unpack it."""
+
+# kmod looks at so many bytes to tell what a file is wrapped in, and refuses what has fewer.
+_SHORTEST = 6
 
 _REMEDIES = {
     ("insert", errno.EINVAL): (
@@ -36,7 +41,9 @@ class LiveKernel:
 
     *root* is where its ``/proc`` and ``/sys`` are looked for; *syscalls* makes the system calls.
     Sizes, counts and holders are those of ``/sys/module``, as in lsmod: holders in the folder's
-    order. Where ``/sys/module`` has no such module the line of ``/proc/modules`` is taken.
+    order. The two cannot be read at one moment: a module whose folder is gone by then has been
+    removed meanwhile, and is left out. Without any ``/sys/module`` the lines of ``/proc/modules``
+    are taken.
     """
 
     name = "live"
@@ -59,20 +66,37 @@ class LiveKernel:
 
         Raises ``NoModuleSupportError`` where ``/proc`` is there but has no ``modules``.
         """
-        return tuple([self._from_sysfs(module) for module in self._listed()])
+        listed = self._listed()
+        if not os.path.isdir(f"{self._root}/sys/module"):
+            return listed
+        seen = [self._from_sysfs(module) for module in listed]
+        return tuple([module for module in seen if module is not None])
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """See Kernel."""
+        folders = f"{self._root}/sys/module"
+        known = os.path.isdir(folders)
+        if known and not os.path.isdir(f"{folders}/{name}"):
+            return None
+        # A built-in with parameters has a folder as well, so this asks the list too.
         for module in self._listed():
             if module.name == name:
-                return self._from_sysfs(module)
+                return self._from_sysfs(module) if known else module
         return None
+
+    def sys_module(self) -> SysFolder | None:
+        """See Kernel."""
+        from lkm.kernel.sysfs import read_folders  # only --json shows all of it
+
+        return read_folders(f"{self._root}/sys/module")
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel.
 
         An image that names its file is inserted by finit_module(2), which a kernel may demand of
-        a compressed one too; otherwise, and on a kernel without that call, by init_module(2).
+        a compressed one too; otherwise, and on a kernel without that call, by init_module(2). Its
+        bytes are needed for the second only, and read then where it has none (``unread_image``):
+        that raises what ``read_image`` raises.
         """
         text = encode(params)
         number = self._insert_file(image, text, flags)
@@ -116,22 +140,26 @@ class LiveKernel:
         except FormatError as error:
             raise error.at(path) from None
 
-    def _from_sysfs(self, listed: LoadedModule) -> LoadedModule:
+    def _from_sysfs(self, listed: LoadedModule) -> LoadedModule | None:
+        """Return *listed* with what its folder says; None where that is gone, also midway."""
         folder = f"/sys/module/{listed.name}"
         try:
             entries = os.listdir(f"{self._root}{folder}/holders")
         except OSError:
-            if not os.path.isdir(self._root + folder):
-                return listed
             entries = []
         size = _number(self._text(f"{folder}/coresize"))
+        refcnt = _number(self._text(f"{folder}/refcnt"))
+        # The folder is there before the file is: the module is on its way in.
+        state = (self._text(f"{folder}/initstate") or COMING).strip()
+        # Asked last: what has been read of a folder that is there still is whole.
+        if not os.path.isdir(self._root + folder):
+            return None
         return LoadedModule(
             name=listed.name,
             size=listed.size if size is None else size,
-            refcnt=_number(self._text(f"{folder}/refcnt")),
+            refcnt=refcnt,
             holders=tuple([module_name(entry) for entry in entries]),
-            # The folder is there before the file is: the module is on its way in.
-            state=(self._text(f"{folder}/initstate") or COMING).strip(),
+            state=state,
             address=listed.address,
             taints=listed.taints,
             permanent=listed.permanent,
@@ -150,6 +178,8 @@ class LiveKernel:
         except OSError as error:
             raise FileError.from_os("read", image.path, error) from None
         try:
+            if os.fstat(descriptor).st_size < _SHORTEST:
+                return -errno.EINVAL
             return self._syscalls().finit_module(descriptor, params, flags)
         finally:
             os.close(descriptor)
@@ -157,11 +187,9 @@ class LiveKernel:
     def _insert_bytes(self, image: ModuleImage, params: bytes, flags: int) -> int:
         from lkm.kernel.forcing import forced  # init_module is the rare way
 
-        try:
-            data = forced(image, flags)
-        except FormatError as error:
-            raise error.at(image.path) if image.path else error from None
-        return self._syscalls().init_module(data, params)
+        if image.path and not image.data:
+            image = read_image(image.path)
+        return self._syscalls().init_module(forced(image, flags), params)
 
     def _syscalls(self) -> Syscalls:
         if self._injected is None:

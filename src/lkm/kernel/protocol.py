@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lkm.kernel.loaded import LoadedModule
+    from lkm.kernel.sysfs import SysFolder
     from lkm.module.file import ModuleImage
     from lkm.names import ModuleName
 else:
@@ -39,6 +40,9 @@ class Kernel(Protocol):
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """Return the loaded module of that name, or None."""
+
+    def sys_module(self) -> SysFolder | None:
+        """Return the folder ``/sys/module`` as it is now; None where the kernel shows none."""
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """Insert one module; *params* as on insmod's command line.

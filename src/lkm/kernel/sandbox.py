@@ -23,9 +23,10 @@ from lkm.kernel.module_files import kallsyms_lines, module_files
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox_facts import kernel_facts
-from lkm.kernel.sandbox_files import Folder, ShownKernel, find_entry, kernel_files
+from lkm.kernel.sandbox_files import Folder, ShownKernel, find_entry, kernel_files, plain_folders
 from lkm.kernel.sandbox_status import Status, read_status
 from lkm.kernel.store import Store, state_path
+from lkm.kernel.sysfs import SysFolder
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
@@ -147,6 +148,11 @@ class Sandbox:
         with self._store.reading() as connection:
             found = rows.find_module(connection, name, counted=_counts_users(connection))
         return None if found is None else found.loaded
+
+    def sys_module(self) -> SysFolder | None:
+        """See Kernel."""
+        folder = self._entry("/sys/module")
+        return plain_folders(folder) if isinstance(folder, dict) else None
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""

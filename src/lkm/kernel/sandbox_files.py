@@ -15,6 +15,7 @@ from lkm._text import encode
 from lkm.errors import FileError
 from lkm.kernel.loaded import COMING, LoadedModule
 from lkm.kernel.procfs import modules_text
+from lkm.kernel.sysfs import SysFolder
 from lkm.loader.options import KernelOptions
 
 
@@ -119,6 +120,19 @@ def find_entry(files: Folder, path: str) -> Folder | bytes:
     if isinstance(entry, Refused):
         raise FileError("read", path, entry.errno, entry.remedy)
     return entry if isinstance(entry, dict | bytes) else entry()
+
+
+def plain_folders(folder: Folder, *, depth: int = 3) -> SysFolder:
+    """Return *folder* with each file as its contents or errno; folders end at *depth* below it."""
+    found: dict[str, bytes | int | SysFolder] = {}
+    for name, entry in folder.items():
+        if isinstance(entry, dict):
+            found[name] = plain_folders(entry, depth=depth - 1) if depth > 1 else {}
+        elif isinstance(entry, Refused):
+            found[name] = entry.errno
+        else:
+            found[name] = entry if isinstance(entry, bytes) else entry()
+    return found
 
 
 def _module_folders(kernel: ShownKernel) -> dict[str, Folder]:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 else:
     Protocol = object  # as in lkm.kernel.protocol
 
-# finit_module has no wrapper in glibc. Source: the kernel's arch/*/entry/syscalls/*.tbl and
-# include/uapi/asm-generic/unistd.h, which the architectures not named here use.
+# finit_module has no wrapper in glibc, though other libraries have one. Source: the kernel's
+# arch/*/entry/syscalls/*.tbl and include/uapi/asm-generic/unistd.h, which the architectures not
+# named here use.
 _FINIT_MODULE: Final[Mapping[tuple[str, int], int]] = {
     ("x86_64", 8): 313,
     ("x86", 4): 350,
@@ -61,6 +62,8 @@ class LinuxSyscalls:
         """See Syscalls; an architecture whose number is not known here answers ENOSYS."""
         import ctypes  # as above
 
+        if hasattr(ctypes.CDLL(None), "finit_module"):
+            return self._call("finit_module", ctypes.c_int(descriptor), params, ctypes.c_int(flags))
         number = finit_module_number(os.uname().machine, struct.calcsize("P"))
         if number is None:
             return -errno.ENOSYS

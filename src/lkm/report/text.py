@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from lkm.module.modinfo import parameter_texts
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from lkm.kernel.loaded import LoadedModule
     from lkm.module.facts import Module
-    from lkm.module.modinfo import Parameter
     from lkm.module.signature import Signature
     from lkm.tree.builtin import Builtin
 
@@ -36,15 +37,15 @@ def modinfo_text(module: Module, filename: str, *, end: str = "\n") -> str:
     """
     lines = [filename_line(filename)]
     lines += _entry_lines(all_entries(module), end)
-    lines += [_padded("parm", text) for text in parameter_texts(module.parameters)]
+    lines += [_padded("parm", text) for text in parameter_lines(module.modinfo)]
     return end.join(lines) + end
 
 
-def builtin_text(builtin: Builtin, parameters: Sequence[Parameter], *, end: str = "\n") -> str:
+def builtin_text(builtin: Builtin, *, end: str = "\n") -> str:
     """Return all that modinfo prints of a module that is compiled into the kernel."""
     lines = [_padded("name", builtin.name), _padded("filename", "(builtin)")]
     lines += _entry_lines(builtin.modinfo, end)
-    lines += [_padded("parm", text) for text in parameter_texts(parameters)]
+    lines += [_padded("parm", text) for text in parameter_lines(builtin.modinfo)]
     return end.join(lines) + end
 
 
@@ -74,24 +75,18 @@ def signature_entries(signature: Signature) -> list[tuple[str, str]]:
     ]
 
 
-def parameter_texts(parameters: Sequence[Parameter]) -> list[str]:
-    """Return the ``parm:`` lines' values, last mentioned first, as the full listing has them."""
-    texts = []
-    for parameter in reversed(parameters):
-        if parameter.description and parameter.type:
-            texts.append(f"{parameter.name}:{parameter.description} ({parameter.type})")
-        else:
-            texts.append(f"{parameter.name}:{parameter.description or parameter.type}")
-    return texts
+def parameter_lines(entries: Iterable[tuple[str, str]], *, as_field: bool = False) -> list[str]:
+    """Return the ``parm:`` lines' values, last mentioned first, as the full listing has them.
 
-
-def parameter_field_texts(parameters: Sequence[Parameter]) -> list[str]:
-    """Return what ``-p`` prints: as the full listing, save ``NAME: (TYPE)`` without a text."""
-    texts = []
-    for parameter in reversed(parameters):
-        kind = f" ({parameter.type})" if parameter.type else ""
-        texts.append(f"{parameter.name}:{parameter.description}{kind}")
-    return texts
+    *as_field* as ``-p`` prints them: the same, save ``NAME: (TYPE)`` without a text.
+    """
+    lines = []
+    for name, texts in reversed(parameter_texts(entries).items()):
+        text, kind = texts.get("parm", ""), texts.get("parmtype", "")
+        if "parmtype" in texts and ("parm" in texts or as_field):
+            kind = f" ({kind})"
+        lines.append(f"{name}:{text}{kind}")
+    return lines
 
 
 def hex_text(data: bytes) -> str:

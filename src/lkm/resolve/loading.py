@@ -15,15 +15,16 @@ import os
 
 from lkm.errors import FileError, NoSuchModuleError
 from lkm.names import module_name_of_path
-from lkm.resolve.lookup import Found, lookup
+from lkm.resolve.lookup import Found, is_bad, is_builtin, lookup
 from lkm.resolve.plan import Builtin, Insert, Missing, Plan, Refuse, RunInstall, Skip
+from lkm.resolve.reasons import Origin, Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Final
 
-    from lkm.config.directives import Install, Softdep, Source
+    from lkm.config.directives import Install, Options, Source
     from lkm.config.settings import Settings
     from lkm.names import ModuleName
     from lkm.resolve.plan import Step
@@ -51,16 +52,50 @@ def plan_load(  # noqa: PLR0913  # modprobe's options, by their names
     Raises ``NoSuchModuleError`` where the word stands for nothing. Unknown words of softdeps are
     passed over, as in modprobe.
     """
+    plans = plan_loads(
+        word,
+        catalog,
+        settings,
+        loaded=loaded,
+        params=params,
+        ignore_commands=ignore_commands,
+        use_blacklist=use_blacklist,
+        show_all=show_all,
+    )
+    steps = [step for plan in plans for step in plan.steps]
+    reasons = [reason for plan in plans for reason in plan.reasons]
+    return Plan(word, "load", tuple(steps), tuple(reasons))
+
+
+def plan_loads(  # noqa: PLR0913  # modprobe's options, by their names
+    word: str,
+    catalog: Catalog,
+    settings: Settings,
+    *,
+    loaded: Mapping[ModuleName, str] | None = None,
+    params: str = "",
+    ignore_commands: bool = False,
+    use_blacklist: bool = False,
+    show_all: bool = False,
+    on_bad_word: Callable[[str], None] | None = None,
+) -> tuple[Plan, ...]:
+    """Return what ``plan_load`` does as a plan for each module that *word* stands for.
+
+    modprobe goes on with the next one where one of them fails. *on_bad_word* is given each word of
+    a softdep that cannot be looked up, for a bracket in it.
+    """
     founds = lookup(word, catalog, settings)
     if not founds:
         raise NoSuchModuleError(word, catalog.directory)
-    loader = _Loader(catalog, settings, loaded or {}, show_all=show_all)
-    steps: list[Step] = []
-    for found in founds:
-        steps += loader.steps_for(
-            found, params, ignore_commands=ignore_commands, use_blacklist=use_blacklist
-        )
-    return Plan(word, "load", tuple(steps))
+    loader = _Loader(catalog, settings, loaded or {}, show_all=show_all, on_bad_word=on_bad_word)
+    return tuple(
+        [
+            loader.plan(
+                word, found, params, ignore_commands=ignore_commands, use_blacklist=use_blacklist
+            )
+            for found in founds
+        ]
+    )
 
 
 def plan_load_file(  # noqa: PLR0913  # modprobe's options, by their names
@@ -73,22 +108,22 @@ def plan_load_file(  # noqa: PLR0913  # modprobe's options, by their names
     ignore_commands: bool = False,
     use_blacklist: bool = False,
     show_all: bool = False,
+    on_bad_word: Callable[[str], None] | None = None,
 ) -> Plan:
     """Plan to load the module file at *path*, with what the module of its name needs.
 
-    As ``plan_load``; raises ``FileError`` where there is no such file.
+    As ``plan_loads``; raises ``FileError`` where there is no such file.
     """
     try:
         os.stat(path)
     except OSError as error:
         raise FileError.from_os("read", path, error) from error
-    loader = _Loader(catalog, settings, loaded or {}, show_all=show_all)
+    loader = _Loader(catalog, settings, loaded or {}, show_all=show_all, on_bad_word=on_bad_word)
     found = Found(module_name_of_path(path), "", "file")
     loader.files[found.name] = path if path.startswith("/") else f"{os.getcwd()}/{path}"
-    steps = loader.steps_for(
-        found, params, ignore_commands=ignore_commands, use_blacklist=use_blacklist
+    return loader.plan(
+        path, found, params, ignore_commands=ignore_commands, use_blacklist=use_blacklist
     )
-    return Plan(path, "load", tuple(steps))
 
 
 class _Node:
@@ -104,18 +139,17 @@ class _Node:
 
 
 class _Entry:
-    """A place in the list: a node, and the module and softdep line that brought it there."""
+    """A place in the list: a node, and what brought it there."""
 
-    __slots__ = ("because", "node", "softdep")
+    __slots__ = ("node", "reason")
 
-    def __init__(self, node: _Node, because: str, softdep: Softdep | None) -> None:
+    def __init__(self, node: _Node, reason: Reason) -> None:
         self.node: Final = node
-        self.because: Final = because
-        self.softdep: Final = softdep
+        self.reason: Final = reason
 
 
 class _Loader:
-    """The state of one question: what is loaded, and the steps decided so far."""
+    """The state of one question: what is loaded, and the steps decided so far, with reasons."""
 
     def __init__(
         self,
@@ -124,34 +158,55 @@ class _Loader:
         loaded: Mapping[ModuleName, str],
         *,
         show_all: bool,
+        on_bad_word: Callable[[str], None] | None = None,
     ) -> None:
         self.files: Final[dict[ModuleName, str]] = {}
+        self._steps: list[Step] = []
+        self._reasons: list[Reason] = []
         self._catalog: Final = catalog
         self._settings: Final = settings
         self._loaded: Final = loaded
         self._show_all: Final = show_all
+        self._on_bad_word: Final = on_bad_word
         self._planned: Final[set[ModuleName]] = set()
         self._nodes: dict[tuple[str, str], _Node] = {}
         self._list: list[_Entry] = []
 
-    def steps_for(
-        self, found: Found, params: str, *, ignore_commands: bool, use_blacklist: bool
-    ) -> list[Step]:
-        """Return the steps for one module that the word stands for."""
-        present = self._present(found.name)
+    def plan(
+        self, word: str, found: Found, params: str, *, ignore_commands: bool, use_blacklist: bool
+    ) -> Plan:
+        """Return the plan for one module that *word* stands for."""
+        self._steps, self._reasons = [], []
+        self._add_steps(
+            word, found, params, ignore_commands=ignore_commands, use_blacklist=use_blacklist
+        )
+        return Plan(word, "load", tuple(self._steps), tuple(self._reasons))
+
+    def _add_steps(
+        self, word: str, found: Found, params: str, *, ignore_commands: bool, use_blacklist: bool
+    ) -> None:
+        reason = Reason("asked", word=word, found=found)
+        present = self._present(found)
         if present is not None:
-            return [present]
+            self._add(present, reason)
+            return
         blacklist = self._settings.blacklisted(found.name)
         if blacklist is not None and (found.alias or use_blacklist):
-            return [Refuse(found.name, blacklist.source)]
+            self._add(Refuse(found.name, blacklist.source), reason)
+            return
         self._nodes = {}
         self._list = []
         asked = self._node(found)
         asked.required = True
         for name in self._dependencies(found.name):
             self._node(Found(name, "", "name")).required = True
-        self._visit(asked, "", None, ignore_command=ignore_commands)
-        return [self._step(entry, params if entry.node is asked else "") for entry in self._list]
+        self._visit(asked, reason, ignore_command=ignore_commands)
+        for entry in self._list:
+            self._add(self._step(entry, params if entry.node is asked else ""), entry.reason)
+
+    def _add(self, step: Step, reason: Reason) -> None:
+        self._steps.append(step)
+        self._reasons.append(reason)
 
     def _node(self, found: Found) -> _Node:
         key = (found.name, found.alias)
@@ -167,60 +222,67 @@ class _Loader:
             return []
         return [module_name_of_path(path) for path in reversed(entry.depends)]
 
-    def _visit(
-        self, node: _Node, because: str, softdep: Softdep | None, *, ignore_command: bool = False
-    ) -> None:
+    def _visit(self, node: _Node, reason: Reason, *, ignore_command: bool = False) -> None:
         if node.visited:
             return
         node.visited = True
         for name in self._dependencies(node.found.name):
-            self._surround(self._node(Found(name, "", "name")), node.found.name, None)
+            needed = self._node(Found(name, "", "name"))
+            self._surround(needed, Reason("dependency", node.found.name))
         if ignore_command:
-            self._list.append(_Entry(node, because, softdep))
+            self._list.append(_Entry(node, reason))
             node.ignore_command = True
         else:
-            self._surround(node, because, softdep)
+            self._surround(node, reason)
 
-    def _surround(self, node: _Node, because: str, softdep: Softdep | None) -> None:
+    def _surround(self, node: _Node, reason: Reason) -> None:
         """Append *node*, between its own soft dependencies."""
-        own = self._settings.softdep_for(node.found.name)
+        name = node.found.name
+        own = self._settings.softdep_for(name)
         pre = self._looked_up(own.pre) if own else []
         post = self._looked_up(own.post) if own else []
-        for neighbour in pre:
-            self._visit(neighbour, node.found.name, own)
-        self._list.append(_Entry(node, because, softdep))
+        source = own.source if own else None
+        for word, found in pre:
+            why = Reason("pre softdep", name, word=word, found=found, softdep=source)
+            self._visit(self._node(found), why)
+        self._list.append(_Entry(node, reason))
         node.ignore_command = bool(pre or post)
-        for neighbour in post:
-            self._visit(neighbour, node.found.name, own)
+        for word, found in post:
+            why = Reason("post softdep", name, word=word, found=found, softdep=source)
+            self._visit(self._node(found), why)
 
-    def _looked_up(self, words: tuple[str, ...]) -> list[_Node]:
+    def _looked_up(self, words: tuple[str, ...]) -> list[tuple[str, Found]]:
+        if self._on_bad_word is not None:
+            for word in words:
+                if is_bad(word):
+                    self._on_bad_word(word)
         return [
-            self._node(found)
-            for word in words
-            for found in lookup(word, self._catalog, self._settings)
+            (word, found) for word in words for found in lookup(word, self._catalog, self._settings)
         ]
 
-    def _present(self, name: ModuleName, because: str = "") -> Skip | None:
-        """Return why *name* needs no loading; None if it does. A coming module does, for kmod."""
+    def _present(self, found: Found, because: str = "") -> Skip | None:
+        """Return why a module needs no loading; None if it does. A coming one does, for kmod."""
         if self._show_all:
             return None
-        if self._catalog.is_builtin(name):
-            return Skip(name, "builtin", because)
-        if self._loaded.get(name) == "live":
-            return Skip(name, "loaded", because)
+        if is_builtin(found, self._catalog):
+            return Skip(found.name, "builtin", because)
+        if self._loaded.get(found.name) == "live":
+            return Skip(found.name, "loaded", because)
         return None
 
     def _step(self, entry: _Entry, params: str) -> Step:
-        node, because = entry.node, entry.because
+        node, because = entry.node, entry.reason.module
         name = node.found.name
-        present = self._present(name, because)
+        present = self._present(node.found, because)
         if present is not None:
             return present
-        configured, sources = self._settings.options_for(name, node.found.alias)
-        params = f"{configured} {params}" if configured else params
+        configured = self._settings.options_lines(name, node.found.alias)
+        origins = _origins(configured, params)
+        if configured:
+            params = f"{' '.join([line.params for line in configured])} {params}"
         repeated = name in self._planned
         self._planned.add(name)
-        sources = _with(sources, node.found.source, entry.softdep)
+        sources = _sources(configured, node.found.source, entry.reason.softdep)
         install = None if node.ignore_command else self._install(node.found)
         if install is not None:
             return RunInstall(
@@ -231,11 +293,21 @@ class _Loader:
                 node.required,
                 install.source,
                 repeated=repeated,
+                origins=origins,
             )
         path = self._path(name)
         if path:
-            return Insert(name, path, params, because, node.required, sources, repeated=repeated)
-        if self._catalog.is_builtin(name):
+            return Insert(
+                name,
+                path,
+                params,
+                because,
+                node.required,
+                sources,
+                repeated=repeated,
+                origins=origins,
+            )
+        if is_builtin(node.found, self._catalog):
             return Builtin(name, because)
         return Missing(name, because, node.required, sources)
 
@@ -251,9 +323,13 @@ class _Loader:
         return self._catalog.file(entry.path) if entry is not None else ""
 
 
-def _with(
-    sources: tuple[Source, ...], source: Source | None, softdep: Softdep | None
+def _origins(lines: tuple[Options, ...], words: str) -> tuple[Origin, ...]:
+    origins = [Origin(line.params, line.source) for line in lines]
+    return tuple([*origins, Origin(words, None)] if words else origins)
+
+
+def _sources(
+    lines: tuple[Options, ...], source: Source | None, softdep: Source | None
 ) -> tuple[Source, ...]:
-    if source is not None:
-        sources = (*sources, source)
-    return (*sources, softdep.source) if softdep is not None else sources
+    others = [each for each in (source, softdep) if each is not None]
+    return (*[line.source for line in lines], *others)

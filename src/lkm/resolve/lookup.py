@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lkm._value import Value
 from lkm.errors import BadNameError
-from lkm.names import ModuleName, alias_name, module_name
+from lkm.names import ModuleName, alias_name, config_word, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,23 @@ def lookup_name(word: str, catalog: Catalog) -> tuple[Found, ...]:
     if ":" not in name and catalog.entry(name) is not None:
         return (Found(name, "", "name"),)
     return _by_builtin(name, catalog)
+
+
+def is_bad(word: str) -> bool:
+    """Tell whether *word* cannot be looked up at all, for an unmatched bracket in it."""
+    try:
+        config_word(word)
+    except BadNameError:
+        return True
+    return False
+
+
+def is_builtin(found: Found, catalog: Catalog) -> bool:
+    """Tell whether the module that was found is built into the kernel.
+
+    Not all that modules.builtin.modinfo gives aliases of stand in modules.builtin (tracefs).
+    """
+    return found.via == "builtin alias" or catalog.is_builtin(found.name)
 
 
 def _by_command(word: str, settings: Settings) -> tuple[Found, ...]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lkm.config.directives import Source
     from lkm.names import ModuleName
+    from lkm.resolve.reasons import Origin, Reason
 
 
 class Insert(Value):
@@ -23,13 +24,23 @@ class Insert(Value):
     the words given by the user (the blank stands there without such words too). *because* names
     the module that needs this one ("" for the one asked for); *required* tells a dependency from a
     soft one, whose failure is passed over; *sources* are the configuration lines with a part in
-    it. *repeated*: an earlier step of the plan brings the same module already, as kmod's list has
-    it; who carries the plan out finds it loaded by then.
+    it, *origins* the pieces of *params* and where each comes from. *repeated*: an earlier step of
+    the plan brings the same module already, as kmod's list has it; who carries the plan out finds
+    it loaded by then.
     """
 
-    __slots__ = ("because", "module", "params", "path", "repeated", "required", "sources")
+    __slots__ = (
+        "because",
+        "module",
+        "origins",
+        "params",
+        "path",
+        "repeated",
+        "required",
+        "sources",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a value has the fields it has
         self,
         module: ModuleName,
         path: str,
@@ -39,6 +50,7 @@ class Insert(Value):
         sources: tuple[Source, ...] = (),
         *,
         repeated: bool = False,
+        origins: tuple[Origin, ...] = (),
     ) -> None:
         self.module: Final = module
         self.path: Final = path
@@ -47,17 +59,28 @@ class Insert(Value):
         self.required: Final = required
         self.sources: Final = sources
         self.repeated: Final = repeated
+        self.origins: Final = origins
 
 
 class RunInstall(Value):
     """Run *command*, an install command, instead of inserting *module*.
 
-    *command* still holds its ``$CMDLINE_OPTS``; ``shell_command`` puts *params* in its place.
+    *command* still holds its ``$CMDLINE_OPTS``; ``shell_command`` puts *params* in its place, whose
+    *origins* are as in ``Insert``.
     """
 
-    __slots__ = ("because", "command", "module", "params", "repeated", "required", "source")
+    __slots__ = (
+        "because",
+        "command",
+        "module",
+        "origins",
+        "params",
+        "repeated",
+        "required",
+        "source",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a value has the fields it has
         self,
         module: ModuleName,
         command: str,
@@ -67,6 +90,7 @@ class RunInstall(Value):
         source: Source,
         *,
         repeated: bool = False,
+        origins: tuple[Origin, ...] = (),
     ) -> None:
         self.module: Final = module
         self.command: Final = command
@@ -75,6 +99,7 @@ class RunInstall(Value):
         self.required: Final = required
         self.source: Final = source
         self.repeated: Final = repeated
+        self.origins: Final = origins
 
     def shell_command(self) -> str:
         """Return the command as the shell gets it."""
@@ -140,10 +165,12 @@ class Remove(Value):
     """Remove *module*.
 
     *if_unused*: it is a dependency that may become unused; removed only if its refcnt is 0 then,
-    and a failure is passed over. *refcnt* is its refcnt when the plan was made.
+    and a failure is passed over. Of a module that is not *required*, a soft dependency, a failure
+    is passed over too, and then what would follow from its removal is left out. *refcnt* is its
+    refcnt when the plan was made.
     """
 
-    __slots__ = ("because", "if_unused", "module", "refcnt")
+    __slots__ = ("because", "if_unused", "module", "refcnt", "required")
 
     def __init__(
         self,
@@ -152,17 +179,19 @@ class Remove(Value):
         if_unused: bool = False,
         *,
         refcnt: int | None = 0,
+        required: bool = True,
     ) -> None:
         self.module: Final = module
         self.because: Final = because
         self.if_unused: Final = if_unused
         self.refcnt: Final = refcnt
+        self.required: Final = required
 
 
 class RunRemove(Value):
-    """Run *command*, a remove command, instead of removing *module*."""
+    """Run *command*, a remove command, instead of removing *module*; *required* as in Remove."""
 
-    __slots__ = ("because", "command", "if_unused", "module", "source")
+    __slots__ = ("because", "command", "if_unused", "module", "required", "source")
 
     def __init__(
         self,
@@ -171,12 +200,15 @@ class RunRemove(Value):
         because: str,
         source: Source,
         if_unused: bool = False,
+        *,
+        required: bool = True,
     ) -> None:
         self.module: Final = module
         self.command: Final = command
         self.because: Final = because
         self.source: Final = source
         self.if_unused: Final = if_unused
+        self.required: Final = required
 
     def shell_command(self) -> str:
         """Return the command as the shell gets it: removal has no options to give."""
@@ -212,16 +244,24 @@ if TYPE_CHECKING:
 
 
 class Plan(Value):
-    """The *steps*, in order, that *operation* on *target* (the word that was asked for) takes."""
+    """The *steps*, in order, that *operation* on *target* (the word that was asked for) takes.
 
-    __slots__ = ("operation", "steps", "target")
+    *reasons* say why each is there: as many as there are steps, in their order.
+    """
+
+    __slots__ = ("operation", "reasons", "steps", "target")
 
     def __init__(
-        self, target: str, operation: Literal["load", "unload"], steps: tuple[Step, ...]
+        self,
+        target: str,
+        operation: Literal["load", "unload"],
+        steps: tuple[Step, ...],
+        reasons: tuple[Reason, ...] = (),
     ) -> None:
         self.target: Final = target
         self.operation: Final = operation
         self.steps: Final = steps
+        self.reasons: Final = reasons
 
 
 class Objection(Value):

@@ -2,25 +2,88 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from lkm._text import decode
+from lkm.kernel.sysfs import builtin_folders, loaded_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.protocol import Kernel
+    from lkm.kernel.sysfs import SysModule
     from lkm.module.file import ModuleImage
     from lkm.report.documents.writing import Document
 
 
 def lsmod_document(kernel: Kernel, modules: Iterable[LoadedModule]) -> Document:
-    """Return the loaded modules, newest first; size in bytes."""
+    """Return the loaded modules, newest first, and all that ``/sys/module`` shows; sizes in bytes.
+
+    A module that has left ``/sys/module`` since *modules* were listed is left out.
+    """
+    listed = list(modules)
+    folders = kernel.sys_module()
+    shown = None if folders is None else loaded_folders(folders, [each.name for each in listed])
+    compression = None if folders is None else folders.get("compression")
     return {
         "schema": "lkm.lsmod/1",
         "kernel": kernel.name,
         "release": kernel.release(),
-        "modules": [loaded_facts(module) for module in modules],
+        "compression": decode(compression).strip() if isinstance(compression, bytes) else None,
+        "modules": [
+            {
+                **loaded_facts(module),
+                **_sys_facts(None if shown is None else shown[module.name]),
+            }
+            for module in listed
+            if shown is None or module.name in shown
+        ],
+        "builtin": [
+            {"name": each.name, **_common_facts(each)}
+            for each in builtin_folders(folders or {}, [each.name for each in listed])
+        ],
     }
+
+
+def _sys_facts(module: SysModule | None) -> dict[str, object]:
+    """Return what the folder of a loaded module shows; null and empty where there is no sysfs."""
+    sections = None if module is None else module.sections
+    return {
+        "initsize": None if module is None else module.initsize,
+        "sections": None
+        if sections is None
+        else {name: _address(address) for name, address in sections.items()},
+        "notes": [] if module is None else list(module.notes),
+        **_common_facts(module),
+    }
+
+
+def _common_facts(module: SysModule | None) -> dict[str, object]:
+    if module is None:
+        return {
+            "version": None,
+            "srcversion": None,
+            "parameters": {},
+            "drivers": [],
+            "attributes": {},
+            "folders": {},
+            "unreadable": {},
+        }
+    return {
+        "version": module.version,
+        "srcversion": module.srcversion,
+        "parameters": dict(module.parameters),
+        "drivers": list(module.drivers),
+        "attributes": dict(module.attributes),
+        "folders": {name: list(entries) for name, entries in module.folders.items()},
+        "unreadable": {path: os.strerror(number) for path, number in module.unreadable.items()},
+    }
+
+
+def _address(address: int | None) -> str | None:
+    return None if address is None else f"0x{address:016x}"
 
 
 def loaded_facts(module: LoadedModule) -> dict[str, object]:
@@ -31,7 +94,7 @@ def loaded_facts(module: LoadedModule) -> dict[str, object]:
         "refcnt": module.refcnt,
         "holders": list(module.holders),
         "state": module.state,
-        "address": None if module.address is None else f"0x{module.address:016x}",
+        "address": _address(module.address),
         "taints": module.taints,
         "permanent": module.permanent,
     }

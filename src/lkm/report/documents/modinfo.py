@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from lkm.config.directives import Softdep
+from lkm.config.modprobe_d import parse
+from lkm.report.documents.writing import error_facts
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from lkm.errors import LkmError
     from lkm.module.facts import Module
     from lkm.module.modinfo import Parameter
     from lkm.module.signature import Signature
@@ -23,18 +28,34 @@ def field_facts(
     name: str, path: str | None, field: str, values: Sequence[str]
 ) -> dict[str, object]:
     """Return what ``modinfo -F`` says of one module; *path* is None for a built-in."""
-    return {"name": name, "path": path, "builtin": path is None, "fields": {field: list(values)}}
+    kind = _TYPES.get(field)
+    return {
+        "name": name,
+        "path": path,
+        "builtin": path is None,
+        "fields": {field: list(values)},
+        "typed": {} if kind is None else {field: kind(values)},
+    }
 
 
-def module_facts(module: Module, path: str) -> dict[str, object]:
-    """Return one module file's facts."""
+def unreadable_facts(name: str, path: str | None, error: LkmError) -> dict[str, object]:
+    """Return what is known of a module whose facts could not be read: why."""
+    return {"name": name, "path": path, "builtin": path is None, "error": error_facts(error)}
+
+
+def module_facts(module: Module, path: str, size: int) -> dict[str, object]:
+    """Return one module file's facts; *size* is the file's, in bytes."""
     signature = module.signature
+    fields = _grouped(module.modinfo)
     return {
         "name": module.name,
         "path": path,
         "builtin": False,
         "compression": module.compression or None,
-        "fields": _grouped(module.modinfo),
+        "size": size,
+        "uncompressed_size": module.size_bytes,
+        "fields": fields,
+        "typed": _typed(fields),
         "parameters": [_parameter(parameter) for parameter in module.parameters],
         "build_id": None if module.build_id is None else module.build_id.hex(),
         "signature": None if signature is None else _signature(signature),
@@ -43,12 +64,16 @@ def module_facts(module: Module, path: str) -> dict[str, object]:
 
 def builtin_facts(builtin: Builtin, parameters: Sequence[Parameter]) -> dict[str, object]:
     """Return what is known of a module that is compiled into the kernel."""
+    fields = _grouped(builtin.modinfo)
     return {
         "name": builtin.name,
         "path": None,
         "builtin": True,
         "compression": None,
-        "fields": _grouped(builtin.modinfo),
+        "size": None,
+        "uncompressed_size": None,
+        "fields": fields,
+        "typed": _typed(fields),
         "parameters": [_parameter(parameter) for parameter in parameters],
         "build_id": None,
         "signature": None,
@@ -64,28 +89,75 @@ def _grouped(entries: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return fields
 
 
+def _typed(fields: Mapping[str, Sequence[str]]) -> dict[str, object]:
+    return {key: kind(fields.get(key, ())) for key, kind in _TYPES.items()}
+
+
+def _vermagic(values: Sequence[str]) -> dict[str, object] | None:
+    """Return the release and the words behind it; the kernel heeds the first entry."""
+    if not values:
+        return None
+    release, *flags = values[0].split() or [""]
+    return {"release": release, "flags": flags}
+
+
+def _names(values: Sequence[str]) -> list[str]:
+    return [name for value in values for name in value.split(",") if name]
+
+
+def _words(values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in value.split()]
+
+
+def _softdeps(values: Sequence[str]) -> list[dict[str, object]]:
+    """Return each soft dependency as modprobe reads it from modules.softdep."""
+    read = [each for value in values for each in parse(f"softdep x {value}\n", "")]
+    return [
+        {"pre": list(each.pre), "post": list(each.post)}
+        for each in read
+        if isinstance(each, Softdep)
+    ]
+
+
+# The keys whose values are more than texts; of flags the kernel asks only whether they are there.
+_TYPES: Mapping[str, Callable[[Sequence[str]], object]] = {
+    "depends": _names,
+    "softdep": _softdeps,
+    "weakdep": _words,
+    "vermagic": _vermagic,
+    "intree": bool,
+    "staging": bool,
+    "livepatch": bool,
+    "retpoline": bool,
+}
+
+
 def _parameter(parameter: Parameter) -> dict[str, object]:
     return {
         "name": parameter.name,
-        "type": parameter.type,
-        "description": parameter.description,
+        "type": parameter.type or None,
+        "description": parameter.description or None,
     }
 
 
 def _signature(signature: Signature) -> dict[str, object]:
     return {
-        "id_type": signature.id_type,
+        "sig_id": signature.id_type,
         "signer": signature.signer,
-        "key_id": signature.key_id.hex(),
-        "hash_algorithm": signature.hash_algorithm,
+        "sig_key": signature.key_id.hex(),
+        "sig_hashalgo": signature.hash_algorithm,
         "signature": signature.signature.hex(),
     }
 
 
-def symbols_document(path: str, symbols: Sequence[tuple[str, int | None]]) -> Document:
-    """Return symbols of a module file with their CRCs, null where the file gives none."""
+def symbols_document(kind: str, path: str, symbols: Sequence[tuple[str, int | None]]) -> Document:
+    """Return symbols of a module file with their CRCs, null where the file gives none.
+
+    *kind* is ``exports``, what the module offers, or ``modversions``, what it needs.
+    """
     return {
         "schema": "lkm.symbols/1",
+        "kind": kind,
         "path": path,
         "symbols": [
             {"name": name, "crc": None if crc is None else f"0x{crc:08x}"} for name, crc in symbols

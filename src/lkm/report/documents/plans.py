@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lkm.config.cmdline import SOURCE as KERNEL_COMMAND_LINE
+from lkm.report.documents.lookups import source_facts
 from lkm.report.documents.writing import error_facts
 from lkm.resolve.plan import Insert, Missing, Refuse, RunInstall, RunRemove
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from lkm.config.directives import Directive, Source
+    from lkm.config.directives import Directive
     from lkm.config.settings import Settings
     from lkm.kernel.apply import Outcome
     from lkm.report.documents.writing import Document
     from lkm.resolve.plan import Objection, Plan, Step
+    from lkm.resolve.reasons import Origin, Reason
 
     Rows = Iterable[tuple[str, str, int]]
 
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 def plans_document(
     kernel: str, attempts: Sequence[tuple[Plan, Objection | None, Outcome | None]]
 ) -> Document:
-    """Return modprobe's plans, one a word that stands for something.
+    """Return modprobe's plans, one a module that a word stands for.
 
     Each with what keeps it from being carried out (``objection``), and what carrying it out came
     to (``outcome``, null where it was only to be shown).
@@ -34,7 +37,10 @@ def plans_document(
             {
                 "target": plan.target,
                 "operation": plan.operation,
-                "steps": [step_facts(step) for step in plan.steps],
+                "steps": [
+                    {**step_facts(step), "why": _why(reason)}
+                    for step, reason in zip(plan.steps, plan.reasons, strict=True)
+                ],
                 "objection": None
                 if objection is None
                 else {"module": objection.module, "reason": objection.reason},
@@ -56,11 +62,36 @@ def step_facts(step: Step) -> dict[str, object]:
     for field in fields:
         value = getattr(step, field)
         facts[field] = list(value) if isinstance(value, tuple) else value
+    if isinstance(step, Insert | RunInstall):
+        facts["params_from"] = [_origin(origin) for origin in step.origins]
     if isinstance(step, Insert | Missing):
         facts["sources"] = [source_facts(source) for source in step.sources]
     elif isinstance(step, RunInstall | RunRemove | Refuse):
         facts["sources"] = [source_facts(step.source)]
     return facts
+
+
+def _why(reason: Reason) -> dict[str, object]:
+    """Return why a step is there, and how its word led to its module."""
+    found = reason.found
+    return {
+        "kind": reason.kind,
+        "module": reason.module or None,
+        "word": reason.word or None,
+        "found_by": None if found is None else found.via,
+        "alias": None if found is None else found.alias or None,
+        "source": None if found is None else source_facts(found.source),
+        "softdep": source_facts(reason.softdep),
+    }
+
+
+def _origin(origin: Origin) -> dict[str, object]:
+    if origin.source is None:
+        place = "arguments"
+    else:
+        at_boot = origin.source == KERNEL_COMMAND_LINE
+        place = "kernel command line" if at_boot else "configuration"
+    return {"text": origin.text, "from": place, "source": source_facts(origin.source)}
 
 
 # For each kind of step the word that the document has for it, and the fields that it shows.
@@ -88,11 +119,6 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "failed": None if outcome.failed is None else outcome.failed.module,
         "error": None if outcome.error is None else error_facts(outcome.error),
     }
-
-
-def source_facts(source: Source | None) -> dict[str, object] | None:
-    """Return the place in the configuration that something was read at."""
-    return None if source is None else {"path": source.path, "line": source.line}
 
 
 def config_document(settings: Settings, aliases: Rows, symbols: Rows) -> Document:
@@ -123,11 +149,3 @@ def directive_facts(directive: Directive) -> dict[str, object]:
         else:
             facts[field] = list(value) if isinstance(value, tuple) else value
     return facts
-
-
-def names_document(found: Mapping[str, Sequence[str]]) -> Document:
-    """Return ``modprobe -R``: for each word the modules that it stands for, in look-up order."""
-    return {
-        "schema": "lkm.lookup/1",
-        "words": [{"word": word, "modules": list(names)} for word, names in found.items()],
-    }

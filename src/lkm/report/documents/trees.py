@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lkm.report.documents.writing import error_facts
+from lkm.report.static_nodes import DEVICE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from lkm.diagnose.find import Hit
     from lkm.errors import LkmError
     from lkm.report.documents.writing import Document
-    from lkm.tree.depmod import Indexes
     from lkm.tree.installed import InstalledKernel
+    from lkm.tree.tables import DeviceNode
 
 
 def kernels_document(root: str, running: str, kernels: Iterable[InstalledKernel]) -> Document:
@@ -56,27 +57,22 @@ def find_document(release: str, hits: Iterable[Hit], problems: Iterable[LkmError
     }
 
 
-def depmod_document(directory: str, indexes: Indexes) -> Document:
-    """Return what depmod indexed and what it found wrong; sizes in bytes."""
+def static_nodes_document(
+    path: str, nodes: Iterable[DeviceNode], malformed: Iterable[str]
+) -> Document:
+    """Return the device nodes in the modules.devname at *path*, and the lines that name none."""
     return {
-        "schema": "lkm.depmod/1",
-        "directory": directory,
-        "up_to_date": False,
-        "modules": indexes.files["modules.dep"].count(b"\n"),
-        "files": [{"name": name, "bytes": len(data)} for name, data in indexes.files.items()],
-        "problems": [
-            {"level": problem.level, "text": problem.text} for problem in indexes.problems
+        "schema": "lkm.static-nodes/1",
+        "path": path,
+        "nodes": [
+            {
+                "module": module,
+                "device": f"/dev/{device}",
+                "type": DEVICE_TYPES[kind],
+                "major": major,
+                "minor": minor,
+            }
+            for module, device, kind, major, minor in nodes
         ],
-    }
-
-
-def up_to_date_document(directory: str) -> Document:
-    """Return what ``depmod -A`` says where there was nothing to do."""
-    return {
-        "schema": "lkm.depmod/1",
-        "directory": directory,
-        "up_to_date": True,
-        "modules": None,
-        "files": [],
-        "problems": [],
+        "malformed": list(malformed),
     }

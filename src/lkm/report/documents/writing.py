@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lkm.errors import FileError, FormatError, KernelError
+from lkm.errors import CycleError, FileError, FormatError, KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +49,8 @@ def error_facts(error: LkmError) -> dict[str, object]:
         facts["errno"] = error.errno
     if isinstance(error, KernelError):
         facts["log"] = list(error.log)
+    if isinstance(error, CycleError):
+        facts["cycles"] = [list(names) for names in error.cycles]
     if isinstance(error, FormatError):
         facts["path"] = error.path
         facts["offset"] = error.offset

@@ -1,0 +1,53 @@
+"""A made-up /proc and /sys, and system calls that only remember, for tests of the live kernel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lkm.module.file import ModuleImage, read_image
+from lkm.names import ModuleName
+from tests.builders.elf import a_module
+
+TINY = ModuleName("tiny")
+
+
+class RecordedSyscalls:
+    """System calls that do nothing but remember, and answer what the test wants."""
+
+    def __init__(self, *, finit: int = 0, init: int = 0, delete: int = 0) -> None:
+        self.finit, self.init, self.delete = finit, init, delete
+        self.calls: list[tuple[object, ...]] = []
+
+    def init_module(self, image: bytes, params: bytes) -> int:
+        self.calls.append(("init_module", image, params))
+        return self.init
+
+    def finit_module(self, descriptor: int, params: bytes, flags: int) -> int:
+        self.calls.append(("finit_module", os.pread(descriptor, 4, 0), params, flags))
+        return self.finit
+
+    def delete_module(self, name: bytes, flags: int) -> int:
+        self.calls.append(("delete_module", name, flags))
+        return self.delete
+
+
+def a_root(tmp_path: Path, *, lines: str = "", folders: dict[str, dict[str, str]]) -> str:
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/version").write_text("Linux version 6.1.0-test\n")
+    (tmp_path / "proc/cmdline").write_text("quiet ro\n")
+    (tmp_path / "proc/sys/kernel/osrelease").write_text("6.1.0-test\n")
+    (tmp_path / "proc/modules").write_text(lines)
+    for name, files in folders.items():
+        folder = tmp_path / "sys/module" / name
+        folder.mkdir(parents=True)
+        for file, text in files.items():
+            (folder / file).parent.mkdir(exist_ok=True)
+            (folder / file).write_text(text)
+    return str(tmp_path)
+
+
+def a_file(tmp_path: Path, name: str = "tiny.ko", data: bytes | None = None) -> ModuleImage:
+    path = tmp_path / name
+    path.write_bytes(a_module() if data is None else data)
+    return read_image(str(path))
