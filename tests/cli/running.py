@@ -18,9 +18,17 @@ class Ran:
     err: str
 
 
-def lkm(*words: str, called: str = "lkm", env: Mapping[str, str] | None = None) -> Ran:
-    """Run ``lkm WORDS`` and return what came of it; *called* is the program's own name."""
-    out, err = _Stream(), _Stream()
+def lkm(
+    *words: str,
+    called: str = "lkm",
+    env: Mapping[str, str] | None = None,
+    terminal: bool = False,
+) -> Ran:
+    """Run ``lkm WORDS`` and return what came of it; *called* is the program's own name.
+
+    With *terminal* stderr claims to be one, so that hints are written to it.
+    """
+    out, err = _Stream(), _Stream(terminal=terminal)
     with (
         mock.patch.object(sys, "stdout", out),
         mock.patch.object(sys, "stderr", err),
@@ -31,8 +39,12 @@ def lkm(*words: str, called: str = "lkm", env: Mapping[str, str] | None = None) 
 
 
 class _Stream(io.TextIOWrapper):
-    def __init__(self) -> None:
+    def __init__(self, *, terminal: bool = False) -> None:
+        self._terminal = terminal
         super().__init__(io.BytesIO(), encoding="utf-8", errors="surrogateescape", newline="\n")
+
+    def isatty(self) -> bool:
+        return self._terminal
 
     def text(self) -> str:
         self.flush()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 
+from lkm.cli import modprobe
+from lkm.cli.console import Closed, Console
+from lkm.cli.dropin import read_options
 from tests.builders.elf import a_module
 from tests.builders.tree import RELEASE, a_root
 from tests.cli.running import lkm
@@ -18,11 +22,14 @@ def one_line(text: str) -> str:
 
 
 def test_a_missing_tree_names_the_releases_that_are_there(root: Path) -> None:
-    ran = lkm("modprobe", "-d", str(root), "-S", "9.9.9", "-D", "vfat")
+    ran = lkm("modprobe", "-d", str(root), "-S", "9.9.9", "-D", "vfat", terminal=True)
 
+    directory = f"{root}/lib/modules/9.9.9"
     assert ran.status == 1
-    assert f"{root}/lib/modules/9.9.9" in one_line(ran.err)
-    assert RELEASE in ran.err
+    assert ran.err.splitlines() == [
+        f"modprobe: FATAL: Module vfat not found in directory {directory}",
+        f"modprobe: NOTICE: no such modules directory; there are: {RELEASE}",
+    ]
 
 
 def test_find_in_a_missing_tree_cannot_tell(root: Path) -> None:
@@ -89,12 +96,16 @@ def test_a_broken_module_file_is_an_error_in_every_command(tmp_path: Path, name:
     path = tmp_path / name
     path.write_bytes(BROKEN[name])
 
-    shown = lkm("modinfo", str(path))
+    shown = lkm("modinfo", str(path), terminal=True)
     inserted = lkm("--on", "sandbox", "insmod", str(path))
 
     assert shown.status == 1
     assert shown.out == f"filename:       {path}\n"
-    assert str(path) in one_line(shown.err)
+    said, hint = shown.err.splitlines()
+    reason = "Exec format error" if name == "text.ko" else "Invalid argument"
+    module = name.partition(".")[0]
+    assert said == f"modinfo: ERROR: could not get modinfo from '{module}': {reason}"
+    assert hint.startswith(f"modinfo: NOTICE: {path}: ")
     assert inserted.status == 1
     assert str(path) in inserted.err.splitlines()[0]
     assert len(lkm("--on", "sandbox", "lsmod").out.splitlines()) == 1
@@ -105,7 +116,8 @@ def test_a_folder_is_no_module_file(tmp_path: Path) -> None:
     folder = tmp_path / "folder.ko"
     folder.mkdir()
 
-    assert "Is a directory" in one_line(lkm("--on", "sandbox", "insmod", str(folder)).err)
+    text = f"could not insert module {folder}: Is a directory"
+    assert one_line(lkm("--on", "sandbox", "insmod", str(folder)).err) == f"insmod: ERROR: {text}"
     assert lkm("modinfo", str(folder)).status == 1
 
 
@@ -116,7 +128,7 @@ def test_a_missing_file_is_told_in_kmods_words() -> None:
     assert (ran.status, ran.err) == (1, f"insmod: ERROR: {text}\n")
 
 
-def test_a_dependency_loop_is_reported_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_dependency_loop_is_reported_and_all_is_indexed(tmp_path: Path) -> None:
     from tests.builders.elf import AnExport
 
     root = a_root(
@@ -134,7 +146,8 @@ def test_a_dependency_loop_is_reported_and_nothing_is_written(tmp_path: Path) ->
         "depmod: ERROR: Cycle detected: a -> b -> a",
         "depmod: ERROR: Found 2 modules in dependency cycles!",
     ]
-    assert not (root / "lib/modules" / RELEASE / "modules.dep").exists()
+    listed = (root / "lib/modules" / RELEASE / "modules.dep").read_text()
+    assert listed == "kernel/a.ko: kernel/b.ko\nkernel/b.ko: kernel/a.ko\n"
 
 
 def test_a_bad_version_is_refused() -> None:
@@ -148,8 +161,11 @@ def test_a_kernel_without_module_support_says_so_and_names_the_sandbox() -> None
     ran = lkm("lsmod")
 
     assert ran.status == 1
-    assert "no support for loadable modules" in one_line(ran.err)
-    assert "--on sandbox" in ran.err
+    assert ran.err.splitlines()[1:] == [
+        "lsmod: ERROR: could not get list of modules: No such file or directory",
+        "lsmod: NOTICE: this kernel has no support for loadable modules; use `--on sandbox`: "
+        "a kernel in a file, which needs no root",
+    ]
 
 
 def test_a_sandbox_never_booted_boots_the_teaching_kernel_and_says_so_once(
@@ -196,3 +212,20 @@ def test_bytes_that_are_not_utf_8_pass_through_unharmed(tmp_path: Path) -> None:
     ran = lkm("modinfo", "-F", "author", str(path))
 
     assert ran.out.encode("utf-8", "surrogateescape") == b"J\xf6rg\n"
+
+
+def test_modprobe_without_a_stderr_speaks_to_syslog(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("syslog.syslog", lambda _level, text: said.append(text))
+    out = io.StringIO()
+    console = Console("modprobe", out, Closed(strict=False))  # type: ignore[arg-type]  # all of it
+
+    words = ["-d", str(root), "-S", RELEASE, "-D", "nothing"]
+    parsed = read_options(modprobe.COMMAND, words, console)
+    assert parsed is not None
+    assert modprobe.run(parsed, console) == 1
+
+    directory = root / "lib/modules" / RELEASE
+    assert said == [f"FATAL: Module nothing not found in directory {directory}"]

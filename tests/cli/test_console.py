@@ -1,4 +1,4 @@
-"""What is said when a kernel refuses: kmod's words, and advice only where they mislead."""
+"""What is said when a kernel refuses: kmod's words, and advice in lines of its own."""
 
 from __future__ import annotations
 
@@ -14,10 +14,51 @@ from lkm.errors import KernelError, NoModuleSupportError, NotPermittedError, Unk
 TEXT = "could not insert module x.ko: Operation not permitted"
 
 
-def said(error: KernelError, *, on: str = "live") -> list[str]:
-    err = io.StringIO()
-    Console("insmod", io.StringIO(), err).refused(TEXT, error, on=on)
-    return err.getvalue().splitlines()
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def a_console(*, terminal: bool = False, on: str = "live") -> Console:
+    console = Console("insmod", io.StringIO(), Terminal() if terminal else io.StringIO())
+    console.kernel = on
+    return console
+
+
+def said(console: Console, error: KernelError) -> list[str]:
+    console.refused(TEXT, error)
+    assert isinstance(console.err, io.StringIO)
+    return console.err.getvalue().splitlines()
+
+
+def test_kmods_line_stands_alone_for_who_reads_it_by_program() -> None:
+    console = a_console()
+
+    assert said(console, UnknownSymbolError("insert", "x", errno.ENOENT)) == [
+        f"insmod: ERROR: {TEXT}"
+    ]
+    assert console.messages == [
+        ("ERROR", TEXT),
+        ("NOTICE", "load its dependencies first, as modprobe does"),
+    ]
+
+
+def test_a_terminal_gets_what_helps_in_a_line_of_its_own() -> None:
+    console = a_console(terminal=True)
+
+    assert said(console, UnknownSymbolError("insert", "x", errno.ENOENT)) == [
+        f"insmod: ERROR: {TEXT}",
+        "insmod: NOTICE: load its dependencies first, as modprobe does",
+    ]
+
+
+def test_a_kernel_without_modules_gets_it_too() -> None:
+    kmods, ours = said(a_console(), NoModuleSupportError("insert", "x", errno.ENOSYS))
+
+    assert kmods == f"insmod: ERROR: {TEXT}"
+    assert ours.startswith(
+        "insmod: NOTICE: this kernel has no support for loadable modules; use `--on sandbox`"
+    )
 
 
 def test_who_is_not_root_is_told_that_loading_needs_it_and_reading_does_not(
@@ -25,31 +66,27 @@ def test_who_is_not_root_is_told_that_loading_needs_it_and_reading_does_not(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    (line,) = said(NotPermittedError("insert", "x", errno.EPERM))
+    error = NotPermittedError("insert", "x", errno.EPERM)
+    _kmods, ours = said(a_console(terminal=True), error)
 
-    assert line.startswith(f"insmod: ERROR: {TEXT}; ")
-    assert "needs root (CAP_SYS_MODULE); reading needs no root" in line
+    assert "needs root (CAP_SYS_MODULE); reading needs no root" in ours
 
 
-def test_root_gets_kmods_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
-    assert said(NotPermittedError("insert", "x", errno.EPERM)) == [f"insmod: ERROR: {TEXT}"]
-    assert said(UnknownSymbolError("insert", "x", errno.ENOENT)) == [f"insmod: ERROR: {TEXT}"]
+    error = NotPermittedError("insert", "x", errno.EPERM)
 
-
-def test_a_kernel_without_modules_is_named_as_the_cause() -> None:
-    (line,) = said(NoModuleSupportError("insert", "x", errno.ENOSYS))
-
-    assert "this kernel has no support for loadable modules; use `--on sandbox`" in line
+    assert said(a_console(terminal=True), error) == [f"insmod: ERROR: {TEXT}"]
 
 
 def test_the_sandbox_tells_its_reasons_and_what_it_logged() -> None:
     log = ("x: Unknown symbol a (err -2)", "x: Unknown symbol b (err -2)")
     error = UnknownSymbolError("insert", "x", errno.ENOENT, log=log, remedy="load y first")
 
-    assert said(error, on="sandbox") == [
-        f"insmod: ERROR: {TEXT}; load y first",
+    assert said(a_console(on="sandbox"), error) == [
+        f"insmod: ERROR: {TEXT}",
+        "insmod: NOTICE: load y first",
         "insmod: NOTICE: kernel: x: Unknown symbol a (err -2)",
         "insmod: NOTICE: kernel: x: Unknown symbol b (err -2)",
     ]

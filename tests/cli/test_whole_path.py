@@ -70,8 +70,8 @@ def test_a_module_without_its_dependency_is_refused_and_the_reason_is_told(sandb
 
     assert ran.status == 1
     assert ran.err.splitlines() == [
-        f"insmod: ERROR: could not insert module {path}: Unknown symbol in module; load its "
-        "dependencies",
+        f"insmod: ERROR: could not insert module {path}: Unknown symbol in module",
+        "insmod: NOTICE: load its dependencies",
         "insmod: NOTICE: kernel: vfat: module verification failed: signature and/or required key "
         "missing - tainting kernel",
         "insmod: NOTICE: kernel: vfat: Unknown symbol fat_attach (err -2)",

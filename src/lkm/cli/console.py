@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.errors import NoModuleSupportError, NotPermittedError
+from lkm.errors import FileError, FormatError, NoModuleSupportError, NotPermittedError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from lkm.errors import KernelError, LkmError
 
 
+NO_MODINFO = "it has no section .modinfo"
+_IDENT_BYTES = 17  # what kmod wants to see of an ELF file to take it for one
+
+
 class Console:
     """A command's two streams, the form of its messages, and its JSON document.
 
@@ -22,6 +26,8 @@ class Console:
     set a command prints nothing to *out*: it leaves its result in *document*, and exactly one
     document is printed at the end, the *messages* in it, also where it failed. *failed* tells
     whether an error was said, *cause* which one it was. *quiet* keeps messages from stderr.
+    *level* is the least important one that is said, as a number of syslog's: -v raises it.
+    *kernel* is the one that ``--on`` names.
     """
 
     def __init__(self, program: str, out: TextIO, err: TextIO) -> None:
@@ -34,6 +40,8 @@ class Console:
         self.cause: LkmError | None = None
         self.failed = False
         self.quiet = False
+        self.level = _SYSLOG_LEVELS["ERROR"]
+        self.kernel = "live"
         self._syslog = False
 
     def log_to_syslog(self) -> None:
@@ -55,16 +63,26 @@ class Console:
         else:
             self.raw(f"{self.program}: {level}: {text}", level, text)
 
-    def raw(self, line: str, level: str = "ERROR", text: str = "") -> None:
-        """Write *line* to stderr as it is; the JSON document shows it by *level* and *text*."""
+    def raw(
+        self, line: str, level: str = "ERROR", text: str = "", *, whatever: bool = False
+    ) -> None:
+        """Write *line* to stderr as it is; the JSON document shows it by *level* and *text*.
+
+        With *whatever* it is written also where the console is quiet.
+        """
         self.messages.append((level, text or line))
-        if self.quiet:
+        if self.quiet and not whatever and _SYSLOG_LEVELS[level] > self.level:
             return
         self.out.flush()
         try:
             self.err.write(line + "\n")
         except OSError:
             return  # nobody can be told
+
+    def info(self, text: str) -> None:
+        """Say what kmod says at the level INFO only, which takes several -v."""
+        if self.level >= _SYSLOG_LEVELS["INFO"]:
+            self.say("INFO", text)
 
     def error(self, text: str) -> None:
         """Say what failed."""
@@ -74,27 +92,57 @@ class Console:
         """Say what may surprise, but keeps nothing from being done."""
         self.say("WARNING", text)
 
+    def hint(self, text: str, *, needed: bool = False) -> None:
+        """Tell in a line of its own what lkm knows besides kmod's words: the cause, what helps.
+
+        Who compares with kmod's own stderr is to find nothing else there, so it is written only
+        to a terminal, of a kernel that is not the live one, and where it is *needed*, since
+        kmod's words alone lead nowhere. The JSON document always has it.
+        """
+        if needed or self.kernel != "live" or self.err.isatty():
+            self.say("NOTICE", text)
+        else:
+            self.messages.append(("NOTICE", text))
+
     def complain(self, error: LkmError, level: str = "ERROR") -> None:
         """Say in one line what failed and what helps."""
         self.cause = error
         self.say(level, one_line(error))
 
-    def refused(self, text: str, error: KernelError, *, on: str) -> None:
+    def failed_by(self, text: str, error: LkmError) -> None:
+        """Say *text*, which is kmod's, of what failed by *error*; then cause and remedy."""
+        self.cause = error
+        self.error(text)
+        self._explain(error)
+
+    def _explain(self, error: LkmError) -> None:
+        if isinstance(error, FileError):
+            hint = error.remedy  # strerror's words stand in kmod's line already
+        elif isinstance(error, NoModuleSupportError):
+            hint = f"{error.means}; {error.remedy}"
+        else:
+            hint = one_line(error)
+        if hint:
+            self.hint(hint, needed=isinstance(error, NoModuleSupportError))
+
+    def refused(self, text: str, error: KernelError) -> None:
         """Say in kmod's words that a kernel refused; then what lkm knows besides.
 
-        Of the live kernel (*on*) advice is added where kmod's words alone mislead: to a user who
-        is not root, and where it takes no modules at all. Another kernel tells its reasons: what
-        helps is added, and the lines that it logged follow.
+        Of the live kernel advice is added where kmod's words alone mislead: to a user who is not
+        root, and where it takes no modules at all. Another kernel tells its reasons: what helps
+        is added, and the lines that it logged follow.
         """
         self.cause = error
-        not_root = isinstance(error, NotPermittedError) and os.geteuid() != 0
-        if isinstance(error, NoModuleSupportError):
-            text = f"{text}; {error.means}; {error.remedy}"
-        elif error.remedy and (on != "live" or not_root):
-            text = f"{text}; {error.remedy}"
         self.error(text)
+        if isinstance(error, NoModuleSupportError):
+            self._explain(error)
+        elif error.remedy and not (isinstance(error, NotPermittedError) and self._is_root()):
+            self.hint(error.remedy)
         for line in error.log:
-            self.say("NOTICE", f"kernel: {line}")
+            self.hint(f"kernel: {line}")
+
+    def _is_root(self) -> bool:
+        return self.kernel == "live" and os.geteuid() == 0
 
 
 class Closed:
@@ -123,6 +171,7 @@ class Closed:
         return False
 
 
+_MAGIC_BYTES = 6
 _SYSLOG_LEVELS = {"FATAL": 2, "ERROR": 3, "WARNING": 4, "NOTICE": 5, "INFO": 6, "DEBUG": 7}
 
 
@@ -130,3 +179,25 @@ def one_line(error: LkmError) -> str:
     """Return cause and remedy of *error* as one line."""
     cause = " ".join(str(error).splitlines())
     return f"{cause}; {error.remedy}" if error.remedy else cause
+
+
+def errno_of(error: LkmError) -> int:
+    """Return the errno by which kmod would have learned of *error*, about a module's file."""
+    if isinstance(error, FileError):
+        return error.errno
+    if not isinstance(error, FormatError):
+        return errno.EINVAL
+    if error.problem == NO_MODINFO:
+        return errno.ENODATA
+    cut = error.problem == "cut off inside the ELF header" and (error.offset or 0) < _IDENT_BYTES
+    if not cut and error.problem != "not an ELF file":
+        return errno.EINVAL
+    # kmod looks for a compression first, for which it wants six bytes.
+    return errno.EINVAL if _is_tiny(error.path) else errno.ENOEXEC
+
+
+def _is_tiny(path: str | None) -> bool:
+    try:
+        return path is not None and os.stat(path).st_size < _MAGIC_BYTES
+    except OSError:
+        return False

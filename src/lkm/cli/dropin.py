@@ -19,29 +19,52 @@ if TYPE_CHECKING:
 # The release of kmod whose options and text these commands have, and what it was built with.
 KMOD_VERSION = "kmod version 34\n+ZSTD +XZ +ZLIB +OPENSSL -MBEDTLS\n"
 
-HELP = Option("help", "h", ("help",), "show this text")
+HELP = Option("help", "h", ("help",), "show this help")
 VERSION = Option("version", "V", ("version",), "show the version of kmod that this stands in for")
 SYSLOG = Option("syslog", "s", ("syslog",), "send messages to syslog, not to stderr")
-VERBOSE = Option("verbose", "v", ("verbose",), "say more; twice, still more")
-ON = Option("on", "", ("on",), "the kernel: live (default) or sandbox", argument="KERNEL", own=True)
-JSON = Option("json", "", ("json",), "print one JSON document instead", own=True)
+VERBOSE = Option("verbose", "v", ("verbose",), "say more; given twice, still more")
+ON = Option(
+    "on",
+    "",
+    ("on",),
+    "which kernel: live, the running one (default), or sandbox, one in a file",
+    argument="KERNEL",
+    own=True,
+)
+JSON = Option("json", "", ("json",), "print one JSON document instead of text", own=True)
 
 
 class Command(Value):
-    """The definition of one drop-in command: its usage line, purpose and options.
+    """The definition of one command: its usage lines, purpose and options.
 
-    *environment* names the variable whose words stand before those of the command line.
+    *words* are the words that it takes besides, by what stands for them in the usage; the last
+    one repeats if it ends in dots. *actions* are commands of its own, one of which is its first
+    word. *environment* names the variable whose words stand before those of the command line.
+
+    All that is told of a command is made from this: what parses it, --help, the completion in
+    shells and the man page. That of an own verb is made from its parser (``cli.definitions``).
     """
 
-    __slots__ = ("environment", "name", "options", "permute", "purpose", "usage")
+    __slots__ = (
+        "actions",
+        "environment",
+        "name",
+        "options",
+        "permute",
+        "purpose",
+        "usage",
+        "words",
+    )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one for each field
         self,
         name: str,
         usage: str,
         purpose: str,
         options: tuple[Option, ...],
         *,
+        words: tuple[str, ...] = (),
+        actions: tuple[Command, ...] = (),
         permute: bool = True,
         environment: str = "",
     ) -> None:
@@ -49,12 +72,18 @@ class Command(Value):
         self.usage: Final = usage
         self.purpose: Final = purpose
         self.options: Final = options
+        self.words: Final = words
+        self.actions: Final = actions
         self.permute: Final = permute
         self.environment: Final = environment
 
     def help_text(self) -> str:
         """Return what --help prints."""
-        return f"Usage: {self.usage}\n\n{self.purpose}\n\nOptions:\n{describe(self.options)}"
+        from textwrap import fill  # a help is seldom asked for
+
+        # A list stays as it is.
+        purpose = self.purpose if "\n  " in self.purpose else fill(self.purpose, 80)
+        return f"Usage: {self.usage}\n\n{purpose}\n\nOptions:\n{describe(self.options)}"
 
 
 def read_options(command: Command, words: Sequence[str], console: Console) -> Parsed | None:
@@ -64,9 +93,10 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
     """
     if command.environment:
         words = [*split_options(os.environ.get(command.environment, "")), *words]
-    parsed = parse(command.options, words, permute=command.permute)
+    ends = ("help", "version")
+    parsed = parse(command.options, words, permute=command.permute, last=ends)
     for key, _ in parsed.given:
-        if key in ("help", "version"):
+        if key in ends:
             console.json = False
             console.out.write(command.help_text() if key == "help" else KMOD_VERSION)
             return None
@@ -74,7 +104,12 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
             console.log_to_syslog()
     for old, new in parsed.deprecated:
         console.warning(f"--{old} is deprecated and scheduled for removal; use --{new}")
-    if parsed.last("on", "live") not in ("live", "sandbox"):
+    # modprobe says warnings without being asked to; the others begin at errors.
+    console.level = 4 if command.name == "modprobe" else 3
+    console.level += sum([key == "verbose" for key, _ in parsed.given])
+    console.kernel = parsed.last("on", "live")
+    if console.kernel not in ("live", "sandbox"):
+        console.kernel = "live"
         raise UsageError(f"--on takes live or sandbox, not {parsed.last('on')!r}")
     return parsed
 

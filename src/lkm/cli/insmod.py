@@ -8,28 +8,36 @@ import os
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.opening import open_kernel
 from lkm.cli.options import Option
-from lkm.errors import FileError, KernelError
+from lkm.errors import FileError, KernelError, LkmError, MissingLibraryError
+from lkm.kernel.apply import image_for
 from lkm.kernel.protocol import IGNORE_MODVERSIONS, IGNORE_VERMAGIC
-from lkm.module.file import read_image
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
 
 FORCE_VERMAGIC = Option(
-    "force_vermagic", "", ("force-vermagic",), "load a module built for another kernel"
+    "force_vermagic",
+    "",
+    ("force-vermagic",),
+    "load a module although it was built for another kernel (its vermagic differs)",
 )
 FORCE_MODVERSION = Option(
-    "force_modversion", "", ("force-modversion",), "load without comparing symbol CRCs"
+    "force_modversion",
+    "",
+    ("force-modversion",),
+    "load a module although CRCs of its symbols may differ from the kernel's",
 )
 
 COMMAND = Command(
     "insmod",
-    "insmod [OPTION...] FILE [PARAMETER[=VALUE]...]",
-    "Insert one module file, without its dependencies.",
+    "insmod [OPTION...] MODULEFILE [PARAMETER[=VALUE]...]",
+    "Insert the module in MODULEFILE; what it depends on must be loaded already.",
     (
-        Option("force", "f", ("force",), "both of the following: dangerous"),
+        Option("force", "f", ("force",), "both of the following; dangerous"),
         FORCE_MODVERSION,
         FORCE_VERMAGIC,
         SYSLOG,
@@ -39,6 +47,7 @@ COMMAND = Command(
         VERSION,
         HELP,
     ),
+    words=("MODULEFILE", "PARAMETER..."),
 )
 
 _WORDS = {
@@ -59,22 +68,51 @@ def run(parsed: Parsed, console: Console) -> int:
         console.error("this tool does not support loading from stdin!")
         return 1
     try:
-        image = read_image(path)
-    except FileError as error:
-        console.error(f"could not load module {path}: {os.strerror(error.errno)}")
+        # A path that ends in a slash names no module.
+        os.stat(path if not path.endswith("/") else "")
+    except OSError as error:
+        missing = FileError.from_os("read", path, error)
+        console.failed_by(f"could not load module {path}: {error.strerror}", missing)
         return 1
     kernel = open_kernel(parsed.last("on"), console)
     try:
+        image = image_for(kernel, path)
         kernel.insert(image, " ".join(words), flags=force_flags(parsed))
-    except KernelError as error:
-        reason = _WORDS.get(error.errno, os.strerror(error.errno))
-        console.refused(f"could not insert module {path}: {reason}", error, on=kernel.name)
+    except LkmError as error:
+        _say_failed(path, error, console)
         return 1
     if console.json:
         from lkm.report.documents.loaded import insert_document
 
         console.document = insert_document(kernel, image)
     return 0
+
+
+def _say_failed(path: str, error: LkmError, console: Console) -> None:
+    text = f"could not insert module {path}: {reason(error, _WORDS)}"
+    if isinstance(error, KernelError):
+        failed_to_insert(path, error, console)
+        console.refused(text, error)
+    else:
+        console.failed_by(text, error)
+
+
+def failed_to_insert(path: str, error: KernelError, console: Console) -> None:
+    """Say what libkmod says itself of a call that failed, at the level INFO."""
+    absolute = path if path.startswith("/") else f"{os.getcwd()}/{path}"
+    console.info(f"Failed to insert module '{absolute}': {os.strerror(error.errno)}")
+
+
+def reason(error: LkmError, words: Mapping[int, str]) -> str:
+    """Return kmod's word, one of *words* or strerror's, for why a module was not inserted.
+
+    What a decompressor says of a damaged file is EINVAL to kmod, one that is missing ENOSYS.
+    """
+    if isinstance(error, FileError | KernelError):
+        number = error.errno
+    else:
+        number = errno.ENOSYS if isinstance(error, MissingLibraryError) else errno.EINVAL
+    return words.get(number, os.strerror(number))
 
 
 def force_flags(parsed: Parsed) -> int:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from lkm.cli.console import one_line
 from lkm.cli.dropin import HELP, VERSION, Command, read_options
+from lkm.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
 
-_TOOLS = {
+TOOLS = {
     "help": "show this text",
     "list": "list the loaded modules, as lsmod",
+    "static-nodes": "show the device nodes whose opening loads a module",
     "lsmod": "list the loaded modules",
     "modinfo": "show what a module file says of itself",
     "modprobe": "load or unload a module with all that belongs to it",
@@ -23,10 +28,15 @@ _TOOLS = {
 COMMAND = Command(
     "kmod",
     "kmod [OPTION] COMMAND [WORD...]",
-    "Commands:\n" + "\n".join(f"  {name:<9} {text}" for name, text in _TOOLS.items()),
+    "Commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in TOOLS.items()),
     (VERSION, HELP),
     permute=False,
 )
+
+
+# What kmod does under its own name, and where that is not in a file of the command's name.
+_OWN = ("help", "list", "static-nodes")
+_FILES = {"list": "lsmod", "static-nodes": "static_nodes"}
 
 
 def run(parsed: Parsed, console: Console) -> int:
@@ -37,20 +47,40 @@ def run(parsed: Parsed, console: Console) -> int:
     if name == "help":
         console.out.write(COMMAND.help_text())
         return 0
-    if name not in _TOOLS:
+    if name not in TOOLS:
         return _wrong(f"invalid command '{name}'", console)
-    tool = "lsmod" if name == "list" else name
-    console.program = tool
-    console.json = "--json" in words
-    module = __import__(f"lkm.cli.{tool}", fromlist=["run"])
-    options = read_options(module.COMMAND, words, console)
+    ended = words.index("--") if "--" in words else len(words)
+    console.json = "--json" in words[:ended]
+    module = _tool(name)
+    if name not in _OWN:
+        console.program = name
+    try:
+        options = read_options(module.COMMAND, words, console)
+    except UsageError as error:
+        # getopt names the program by the first word that it is given, and that is the command.
+        console.cause = error
+        console.raw(f"{name}: {one_line(error)}")
+        return 1
     if options is None:
         return 0
     status: int = module.run(options, console)
     return status
 
 
+def tool_command(name: str) -> Command | None:
+    """Return the definition of kmod's command *name*, None where it takes no words."""
+    if name not in TOOLS or name == "help":
+        return None
+    command: Command = _tool(name).COMMAND
+    return command
+
+
+def _tool(name: str) -> ModuleType:
+    return __import__(f"lkm.cli.{_FILES.get(name, name)}", fromlist=["run"])
+
+
 def _wrong(problem: str, console: Console) -> int:
     console.raw(problem)
-    console.out.write(COMMAND.help_text())
+    if not console.json:
+        console.out.write(COMMAND.help_text())
     return 1

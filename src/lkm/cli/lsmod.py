@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.opening import open_kernel
+from lkm.errors import FileError, NoModuleSupportError
 from lkm.report.text import lsmod_table
 
 TYPE_CHECKING = False
@@ -25,7 +29,15 @@ def run(parsed: Parsed, console: Console) -> int:
         console.error("too many arguments provided.")
         return 1
     kernel = open_kernel(parsed.last("on"), console)
-    modules = kernel.modules()
+    try:
+        modules = kernel.modules()
+    except (FileError, NoModuleSupportError) as error:
+        # kmod knows such a kernel by the missing file only.
+        missing = isinstance(error, NoModuleSupportError)
+        reason = os.strerror(errno.ENOENT if missing else error.errno)
+        console.error(f"could not open /proc/modules: {reason}")
+        console.failed_by(f"could not get list of modules: {reason}", error)
+        return 1
     if console.json:
         from lkm.report.documents.loaded import lsmod_document
 

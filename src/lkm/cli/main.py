@@ -33,7 +33,15 @@ VERBS = {
     "kallsyms": "look into a kernel's symbol table, keep it, compare it",
     "kconfig": "show how a kernel was configured for modules, and what that means",
     "sandbox": "a kernel in a file: load and unload with nothing at stake",
+    "install-links": "make lkm answer to the names of kmod's six tools",
+    "completion": "print what makes a shell complete lkm's commands",
+    "man": "show or write the manual pages",
+    "schema": "the schemas of the JSON documents",
 }
+
+# What the shells ask while a line is typed (``cli.shell``). It is for them, not for people,
+# and therefore in no list.
+COMPLETE = "complete"
 
 EPIPE_STATUS = 141  # as a shell shows a program that SIGPIPE ended
 INTERRUPTED_STATUS = 130
@@ -115,6 +123,11 @@ def _dispatch(name: str, words: list[str], console: Console, *, called: str) -> 
     if name in VERBS:
         console.program = f"lkm {name}"
         return _run_verb(name, words, console)
+    if name == COMPLETE:
+        from lkm.cli.shell import answer  # only a shell asks
+
+        console.out.write(answer.answer(words))
+        return 0
     return _run_itself(name, words, console)
 
 
@@ -131,7 +144,7 @@ def _as_typed(called: str, name: str) -> str:
 
 
 def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) -> int:
-    command = _load(name)
+    command = load(name)
     from lkm.cli import dropin  # the own verbs don't need it
 
     try:
@@ -150,7 +163,7 @@ def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) 
 def _run_verb(name: str, words: list[str], console: Console) -> int:
     from lkm.cli.verbs import parse_arguments  # the drop-ins start without argparse
 
-    command = _load(name)
+    command = load(name)
     try:
         args = parse_arguments(name, command, words, console)
         status: int = 0 if args is None else command.run(args, console)
@@ -202,8 +215,9 @@ def _help() -> str:
     )
 
 
-def _load(name: str) -> ModuleType:
-    return __import__(f"lkm.cli.{name}", fromlist=["run"])
+def load(name: str) -> ModuleType:
+    """Return the module of the command *name*."""
+    return __import__(f"lkm.cli.{name.replace('-', '_')}", fromlist=["run"])
 
 
 def _abandon(stream: TextIO) -> None:

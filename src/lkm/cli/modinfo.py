@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import os
 
-from lkm.cli.console import one_line
+from lkm.cli.console import NO_MODINFO, errno_of
 from lkm.cli.dropin import HELP, JSON, ON, VERSION, Command
 from lkm.cli.options import Option
-from lkm.errors import FileError, FormatError, LkmError, NoTreeError
+from lkm.errors import BadNameError, FileError, FormatError, LkmError, NoTreeError
 from lkm.module.facts import Module
-from lkm.module.modinfo import parameters
-from lkm.names import is_module_file, module_name_of_path
+from lkm.module.modinfo import nameless_parameters, parameters
+from lkm.names import alias_name, is_module_file, module_name_of_path
 from lkm.report import text
 
 TYPE_CHECKING = False
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
+    from lkm.module.modinfo import Entries
     from lkm.names import ModuleName
     from lkm.tree.builtin import Builtin
     from lkm.tree.catalog import Catalog
@@ -38,16 +38,37 @@ COMMAND = Command(
     "Show what each MODULE, a name, an alias or a module file, says of itself.",
     (
         *_FIELDS,
-        Option("field", "F", ("field",), "only the values of this key", argument="KEY"),
-        Option("null", "0", ("null",), "end entries with NUL, not newline"),
-        Option("modname", "m", ("modname",), "MODULE is a name, never an alias or a file"),
-        Option("release", "k", ("set-version",), "another kernel's modules", argument="RELEASE"),
-        Option("basedir", "b", ("basedir",), "another file system root", argument="ROOT"),
+        Option(
+            "field",
+            "F",
+            ("field",),
+            "only the values of this key, such as depends, alias or vermagic",
+            argument="KEY",
+        ),
+        Option("null", "0", ("null",), "end each entry with a NUL byte instead of a newline"),
+        Option(
+            "modname", "m", ("modname",), "take MODULE for a name, never for an alias or a file"
+        ),
+        Option(
+            "release",
+            "k",
+            ("set-version",),
+            "the modules of this kernel instead of the running one's",
+            argument="RELEASE",
+        ),
+        Option(
+            "basedir",
+            "b",
+            ("basedir",),
+            "take ROOT/lib/modules instead of /lib/modules",
+            argument="ROOT",
+        ),
         ON,
         JSON,
         VERSION,
         HELP,
     ),
+    words=("KNOWN...",),
 )
 
 
@@ -67,6 +88,8 @@ def run(parsed: Parsed, console: Console) -> int:
                     _print(subject, request, console)
             except LkmError as error:
                 _complain(subject, error, console)
+                if console.json:
+                    described.append(_unreadable(subject, error))
     if console.json:
         from lkm.report.documents.modinfo import modinfo_document
 
@@ -79,7 +102,7 @@ class _Request:
 
     def __init__(self, parsed: Parsed, console: Console) -> None:
         wanted = {option.key for option in _FIELDS} | {"field"}
-        self.field = ""
+        self.field: str | None = None
         for key, value in parsed.given:
             if key in wanted:
                 self.field = value if key == "field" else key
@@ -103,7 +126,8 @@ class _Request:
     def builtin(self, name: ModuleName) -> Builtin | None:
         """Return what the kernel says of a module compiled into it."""
         if self._builtins is None:
-            self._builtins = {each.name: each for each in self.catalog().builtins()}
+            # Of several with one name the first counts.
+            self._builtins = {each.name: each for each in reversed(self.catalog().builtins())}
         return self._builtins.get(name)
 
 
@@ -116,10 +140,10 @@ def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | 
     try:
         names = _names(word, request)
     except NoTreeError as error:
-        console.error(f"Module {word} not found; {one_line(error)}")
+        console.failed_by(_not_found(word, request), error)
         return
     if not names:
-        console.error(f"Module {word} not found.")
+        console.error(_not_found(word, request))
     for name in names:
         entry = request.catalog().entry(name)
         subject = request.builtin(name) if entry is None else request.catalog().file(entry.path)
@@ -127,6 +151,17 @@ def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | 
             console.error(f"Module {name} not found.")
         else:
             yield subject
+
+
+def _not_found(word: str, request: _Request) -> str:
+    """Return kmod's words for it: it tells names from aliases where it knows what is meant."""
+    if request.by_name_only:
+        return f"Module name {word} not found."
+    try:
+        alias_name(word)
+    except BadNameError:
+        return f"Module alias {word} not found."
+    return f"Module {word} not found."
 
 
 def _names(word: str, request: _Request) -> tuple[ModuleName, ...]:
@@ -145,15 +180,17 @@ def _names(word: str, request: _Request) -> tuple[ModuleName, ...]:
 def _print(subject: str | Builtin, request: _Request, console: Console) -> None:
     out, end = console.out, request.end
     if not isinstance(subject, str):
-        if request.field:
-            out.write("".join([value + end for value in _builtin_values(subject, request.field)]))
+        _complain_of_parameters(subject.modinfo, request, console)
+        if request.field is None:
+            out.write(text.builtin_text(subject, end=end))
         else:
-            out.write(text.builtin_text(subject, parameters(subject.modinfo), end=end))
+            out.write("".join([value + end for value in _builtin_values(subject, request.field)]))
     elif request.field == "filename":  # told without opening it
         out.write(subject + end)
-    elif request.field:
+    elif request.field is not None:
         with Module.open(subject) as module:
             out.write("".join([value + end for value in _values(module, request.field)]))
+            _complain_of_parameters(module.modinfo, request, console)
     else:
         # The name stands even where the rest cannot be read, as in kmod.
         shown = text.filename_line(subject) + end
@@ -161,14 +198,23 @@ def _print(subject: str | Builtin, request: _Request, console: Console) -> None:
             with Module.open(subject) as module:
                 _must_be_a_module(module)
                 shown = text.modinfo_text(module, subject, end=end)
+                _complain_of_parameters(module.modinfo, request, console)
         finally:
             out.write(shown)
+
+
+def _complain_of_parameters(entries: Entries, request: _Request, console: Console) -> None:
+    """Name the entries that declare no parameter, where they are shown; it is no failure."""
+    if request.field in (None, "parm"):
+        for entry in nameless_parameters(entries):
+            text = f"Found invalid \"{entry}\": missing ':'"
+            console.raw(f"{console.program}: ERROR: {text}", "ERROR", text)
 
 
 def _values(module: Module, field: str) -> list[str]:
     _must_be_a_module(module)
     if field == "parm":
-        return text.parameter_field_texts(module.parameters)
+        return text.parameter_lines(module.modinfo, as_field=True)
     if field in text.SIGNATURE_KEYS:
         return [value for key, value in text.all_entries(module) if key == field]
     return list(module.values(field))
@@ -176,14 +222,14 @@ def _values(module: Module, field: str) -> list[str]:
 
 def _builtin_values(builtin: Builtin, field: str) -> list[str]:
     if field == "parm":
-        return text.parameter_field_texts(parameters(builtin.modinfo))
+        return text.parameter_lines(builtin.modinfo, as_field=True)
     own = [("name", builtin.name), ("filename", "(builtin)")]
     return [value for key, value in (*own, *builtin.modinfo) if key == field]
 
 
 def _must_be_a_module(module: Module) -> None:
     if module.elf.section(".modinfo") is None:
-        error = FormatError("module", "it has no section .modinfo", path=module.path)
+        error = FormatError("module", NO_MODINFO, path=module.path)
         error.remedy = "it is some other ELF file, no kernel module"
         raise error
 
@@ -193,23 +239,36 @@ def _described(subject: str | Builtin, request: _Request) -> dict[str, object]:
 
     field = request.field
     if not isinstance(subject, str):
-        if field:
+        if field is not None:
             return field_facts(subject.name, None, field, _builtin_values(subject, field))
         return builtin_facts(subject, parameters(subject.modinfo))
     if field == "filename":
         return field_facts(module_name_of_path(subject), subject, field, [subject])
     with Module.open(subject) as module:
-        if field:
+        if field is not None:
             return field_facts(module.name, subject, field, _values(module, field))
         _must_be_a_module(module)
-        return module_facts(module, subject)
+        return module_facts(module, subject, _size(subject))
+
+
+def _unreadable(subject: str | Builtin, error: LkmError) -> dict[str, object]:
+    from lkm.report.documents.modinfo import unreadable_facts
+
+    if isinstance(subject, str):
+        return unreadable_facts(module_name_of_path(subject), subject, error)
+    return unreadable_facts(subject.name, None, error)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError as problem:
+        raise FileError.from_os("read", path, problem) from None
 
 
 def _complain(subject: str | Builtin, error: LkmError, console: Console) -> None:
     """Say in kmod's words that a file could not be read, and then why."""
     path = subject if isinstance(subject, str) else subject.path
-    number = error.errno if isinstance(error, FileError) else errno.EINVAL
-    console.cause = error
     name = module_name_of_path(path)
-    reason = os.strerror(number)
-    console.error(f"could not get modinfo from '{name}': {reason}; {one_line(error)}")
+    number = errno_of(error)
+    console.failed_by(f"could not get modinfo from '{name}': {os.strerror(number)}", error)

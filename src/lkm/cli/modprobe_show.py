@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.cli.console import one_line
-from lkm.errors import FileError, FormatError
+from lkm.cli.console import errno_of, one_line
+from lkm.errors import FileError, FormatError, NoTreeError
 from lkm.module.facts import Module
 from lkm.module.scan import scan
+from lkm.names import module_name_of_path
 from lkm.report.config import config_lines
-from lkm.resolve.lookup import lookup
+from lkm.resolve.lookup import Found, lookup
+from lkm.tree.catalog import Catalog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ _NO_SYMBOLS = os.strerror(errno.ENODATA)
 
 def config(_parsed: Parsed, target: Target, console: Console) -> int:
     """Print the configuration in effect and the alias and symbol indexes."""
-    settings, catalog = target.settings(), target.catalog()
+    settings, catalog = target.settings(), _catalog(target)
     if console.json:
         from lkm.report.documents.plans import config_document
 
@@ -40,22 +42,48 @@ def config(_parsed: Parsed, target: Target, console: Console) -> int:
 
 def alias(parsed: Parsed, target: Target, console: Console) -> int:
     """Print the modules that each word stands for."""
-    names: dict[str, list[str]] = {}
+    answers: dict[str, tuple[Found, ...]] = {}
     status = 0
+    catalog = _catalog(target)
     for word in parsed.arguments if parsed.has("all") else parsed.arguments[:1]:
-        found = lookup(word, target.catalog(), target.settings())
-        names[word] = [each.name for each in found]
+        found = _found(word, catalog, target)
+        answers[word] = found
         if not found:
             status = 1
             level = "WARNING" if parsed.has("all") else "FATAL"
-            console.say(level, f"Module {word} not found in directory {target.directory}")
+            console.say(level, _not_found(word, catalog))
         elif not console.json:
-            console.out.write("".join([f"{name}\n" for name in names[word]]))
+            console.out.write("".join([f"{each.name}\n" for each in found]))
     if console.json:
-        from lkm.report.documents.plans import names_document
+        from lkm.report.documents.lookups import lookup_document
 
-        console.document = names_document(names)
+        console.document = lookup_document(answers, catalog)
     return status
+
+
+def _found(word: str, catalog: Catalog, target: Target) -> tuple[Found, ...]:
+    settings = target.settings()
+    if not _is_path(word):
+        return lookup(word, catalog, settings)
+    return (Found(module_name_of_path(word), "", "file"),) if os.path.exists(word) else ()
+
+
+def _not_found(word: str, catalog: Catalog) -> str:
+    if _is_path(word):
+        return f"Failed to get module from path {word}: {os.strerror(errno.ENOENT)}"
+    return f"Module {word} not found in directory {catalog.directory}"
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith(("/", "./"))
+
+
+def _catalog(target: Target) -> Catalog:
+    """Return the tree; an empty one where there is none, whose configuration is there anyway."""
+    try:
+        return target.catalog()
+    except NoTreeError as error:
+        return Catalog.empty(error.directory)
 
 
 def modversions(parsed: Parsed, target: Target, console: Console) -> int:
@@ -70,29 +98,29 @@ def exports(parsed: Parsed, target: Target, console: Console) -> int:
 
 def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int:
     word = parsed.arguments[0]
+    level = "WARNING" if parsed.has("all") else "FATAL"
     path = _file_of(word, target)
-    if not path:
-        console.say("FATAL", f"Module {word} not found.")
+    if not os.path.exists(path):
+        console.say(level, f"Module {word} not found.")
         return 1
     try:
         with Module.open(path) as module:
             rows = _rows(what, module)
-    except FileError as error:
+    except (FileError, FormatError) as error:
         console.cause = error
-        console.say("FATAL", f"could not get {what} of {word}: {os.strerror(error.errno)}")
-        return 1
-    except FormatError as error:
-        console.cause = error
-        reason = f"{os.strerror(errno.EINVAL)}; {one_line(error)}"
-        console.say("FATAL", f"could not get {what} of {word}: {reason}")
+        console.say(level, f"could not get {what} of {word}: {os.strerror(errno_of(error))}")
+        if isinstance(error, FormatError):
+            console.hint(one_line(error))
         return 1
     if not rows:
-        console.say("FATAL", f"could not get {what} of {word}: {_NO_SYMBOLS}")
+        console.say(level, f"could not get {what} of {word}: {_NO_SYMBOLS}")
         return 1
     if console.json:
         from lkm.report.documents.modinfo import symbols_document
 
-        console.document = symbols_document(path, rows)
+        console.document = symbols_document(
+            "modversions" if what == "modversions" else "exports", path, rows
+        )
         return 0
     console.out.write("".join(f"0x{crc or 0:08x}\t{name}\n" for name, crc in rows))
     return 0
@@ -109,7 +137,7 @@ def _rows(what: str, module: Module) -> list[tuple[str, int | None]]:
 def _file_of(word: str, target: Target) -> str:
     if "/" in word or os.path.isfile(word):
         return word
-    catalog = target.catalog()
+    catalog = _catalog(target)
     for found in lookup(word, catalog, target.settings()):
         entry = catalog.entry(found.name)
         if entry is not None:

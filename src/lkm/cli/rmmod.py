@@ -7,9 +7,10 @@ import os
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
-from lkm.errors import KernelError, LkmError
+from lkm.errors import KernelError, NoTreeError
 from lkm.kernel.protocol import FORCE
 from lkm.names import module_name, module_name_of_path
+from lkm.tree.builtin import is_builtin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,12 @@ COMMAND = Command(
     "rmmod [OPTION...] MODULE...",
     "Remove each MODULE that nothing uses; the others of the list are removed all the same.",
     (
-        Option("force", "f", ("force",), "also one in use or without an exit: dangerous"),
+        Option(
+            "force",
+            "f",
+            ("force",),
+            "also one that is in use or cannot be unloaded, where the kernel lets it; dangerous",
+        ),
         SYSLOG,
         VERBOSE,
         ON,
@@ -30,6 +36,7 @@ COMMAND = Command(
         VERSION,
         HELP,
     ),
+    words=("LOADED...",),
 )
 
 
@@ -40,46 +47,53 @@ def run(parsed: Parsed, console: Console) -> int:
         return 1
     target = Target(parsed.last("on"), console)
     removed: list[str] = []
+    kept: list[str] = []
     for word in parsed.arguments:
         # A file stands for the module in it, as for insmod.
-        exists = "/" in word or os.path.exists(word)
-        name = module_name_of_path(word) if exists else module_name(word)
-        try:
-            if _remove(name, parsed, target, console):
-                removed.append(name)
-        except KernelError as error:
-            text = f"could not remove module {name}: {os.strerror(error.errno)}"
-            console.refused(text, error, on=target.on)
+        name = module_name_of_path(word) if os.path.exists(word) else module_name(word)
+        gone = _remove(name, word, parsed, target, console)
+        (removed if gone else kept).append(name if gone else word)
     if console.json:
         from lkm.report.documents.loaded import remove_document
 
-        kept = [word for word in parsed.arguments if module_name_of_path(word) not in removed]
         console.document = remove_document(removed, kept)
-    return 1 if console.failed else 0
+    return 1 if kept else 0
 
 
-def _remove(name: ModuleName, parsed: Parsed, target: Target, console: Console) -> bool:
+def _remove(name: ModuleName, word: str, parsed: Parsed, target: Target, console: Console) -> bool:
+    """Remove one module; False, and the reason on stderr, where it stays."""
     force = parsed.has("force")
+    try:
+        obstacle = "" if force else _obstacle(name, target)
+        if not obstacle:
+            target.kernel.remove(name, flags=FORCE if force else 0)
+    except KernelError as error:
+        reason = os.strerror(error.errno)
+        console.error(f"could not remove '{name}': {reason}")
+        console.refused(f"could not remove module {word}: {reason}", error)
+        return False
+    if obstacle:
+        console.error(f"Module {obstacle}")
+        return False
+    return True
+
+
+def _obstacle(name: ModuleName, target: Target) -> str:
+    """Return what kmod sees in the way, "" for nothing; with -f it does not look."""
+    if _is_builtin(name, target):
+        return f"{name} is builtin."
     loaded = target.kernel.find(name)
     if loaded is None:
-        builtin = _is_builtin(name, target)
-        console.error(f"Module {name} is {'builtin.' if builtin else 'not currently loaded'}")
-        return False
-    if not force:
-        if loaded.holders:
-            console.error(f"Module {name} is in use by: {' '.join(loaded.holders)}")
-            return False
-        if loaded.refcnt:
-            console.error(f"Module {name} is in use")
-            return False
-    if parsed.has("verbose"):
-        console.out.write(f"rmmod {name}\n")
-    target.kernel.remove(name, flags=FORCE if force else 0)
-    return True
+        return f"{name} is not currently loaded"
+    if loaded.holders:
+        return f"{name} is in use by: {' '.join(loaded.holders)}"
+    if loaded.refcnt is None:
+        return "unloading is not supported"
+    return f"{name} is in use" if loaded.refcnt else ""
 
 
 def _is_builtin(name: ModuleName, target: Target) -> bool:
     try:
-        return target.catalog().is_builtin(name)
-    except LkmError:
-        return False  # without a tree nobody knows: kmod says "not currently loaded" then
+        return is_builtin(target.directory, name)
+    except NoTreeError:
+        return False  # without a tree nobody knows

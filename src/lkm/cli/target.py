@@ -6,6 +6,7 @@ import os
 
 from lkm.cli.opening import open_kernel, sandbox_status
 from lkm.config.settings import Settings
+from lkm.errors import NoTreeError
 from lkm.tree.catalog import Catalog
 from lkm.tree.installed import tree_directory
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
     from lkm.cli.console import Console
     from lkm.kernel.protocol import Kernel
+
+
+_ERROR = 3
+_LEVELS = {"err": _ERROR, "info": 6, "debug": 7}
 
 
 class Target:
@@ -55,7 +60,9 @@ class Target:
         """The tree's directory. Raises ``NoTreeError``."""
         if self.on == "live":
             release = self._release or os.uname().release
-            return tree_directory(self._root or "/", release)
+            directory = tree_directory(self._root or "/", release)
+            # As kmod puts them together: modprobe -D shows it.
+            return f"/{directory}" if self._root == "/" else directory
         status = sandbox_status(self._console)
         if not self._root and self._release in ("", status.release):
             return status.directory
@@ -78,18 +85,31 @@ class Target:
         """Return the configuration that this kernel's modprobe obeys; complaints go to stderr."""
         if self._settings is None:
             sandbox = self.on == "sandbox"
+            try:
+                tree_texts = self.catalog().config_texts()
+            except NoTreeError:
+                tree_texts = ()  # whoever needs the tree is told so by the tree
             command_line = (
                 sandbox_status(self._console).command_line if sandbox else _host_command_line()
             )
             self._settings = Settings.read(
                 root=self.config_root,
                 config_paths=self._config_paths,
-                tree_texts=self.catalog().config_texts(),
+                tree_texts=tree_texts,
                 command_line=command_line,
             )
-            for complaint in self._settings.complaints:
-                self._console.raw(complaint.kmod_text)
+            if _log_priority(os.environ.get("KMOD_LOG", "err")) >= _ERROR:
+                for complaint in self._settings.complaints:
+                    self._console.raw(complaint.kmod_text, whatever=True)
         return self._settings
+
+
+def _log_priority(text: str) -> int:
+    """Return what KMOD_LOG says; of the libraries' messages it rules those about configuration."""
+    number = text.split(maxsplit=1)[0] if text.strip() else ""
+    if number.isdecimal():
+        return int(number)
+    return next((level for word, level in _LEVELS.items() if text.startswith(word)), 0)
 
 
 def _host_command_line() -> str:

@@ -1,0 +1,254 @@
+"""What modprobe does with its words: a plan for each, shown or carried out."""
+
+from __future__ import annotations
+
+import os
+
+from lkm.errors import (
+    FileError,
+    LkmError,
+    NoModuleSupportError,
+    NoSuchModuleError,
+    NoTreeError,
+)
+from lkm.resolve.plan import InUse, as_modprobe_lines, modprobe_line, objection
+from lkm.tree.catalog import Catalog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lkm.cli.console import Console
+    from lkm.cli.options import Parsed
+    from lkm.cli.target import Target
+    from lkm.kernel.apply import CommandRunner, Outcome
+    from lkm.kernel.loaded import LoadedModule
+    from lkm.resolve.plan import Objection, Plan, Step
+
+_STDERR = 2
+_DEFAULT_VERBOSITY = 4  # a syslog level: warnings
+_LONGEST = 2**64 - 1
+
+
+class Work:
+    """One run of modprobe: a plan for each word, carried out unless only to be shown."""
+
+    def __init__(self, parsed: Parsed, target: Target, console: Console) -> None:
+        self.parsed = parsed
+        self.target = target
+        self.console = console
+        self.show_all = parsed.has("show_depends")
+        self.wait_ms = milliseconds(parsed.last("wait", "0")) or 0
+        self.only_show = self.show_all or parsed.has("dry_run")
+        self.attempts: list[tuple[Plan, Objection | None, Outcome | None]] = []
+        self.status = 0
+        self.ended = False
+        self.no_tree: NoTreeError | None = None
+        self.warned: set[str] = set()
+
+    def run(self, words: tuple[str, ...], params: str) -> int:
+        """Do it for each word, *params* for the kernel; return the exit status."""
+        for word in words:
+            if self.ended:
+                break
+            try:
+                plans = self.plans(word, params)
+            except NoSuchModuleError as error:
+                self._fail(self.no_tree or error, self.not_found(error))
+                if self.no_tree is not None:
+                    self.console.hint(f"{self.no_tree.problem}; {self.no_tree.remedy}")
+            except FileError as error:
+                if error.path != word:  # not the file asked for, but one that the answer needs
+                    raise
+                text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
+                self._fail(error, text)
+            else:
+                before = self.status
+                for plan in plans:
+                    # As in kmod, of several modules by one alias the last one decides.
+                    self.status = before
+                    self._take(plan)
+        if self.console.json:
+            from lkm.report.documents.plans import plans_document
+
+            self.console.document = plans_document(self.target.on, self.attempts)
+        return self.status
+
+    def plans(self, word: str, params: str) -> tuple[Plan, ...]:
+        """Return what to do, one after the other, even where one of them fails."""
+        raise NotImplementedError
+
+    def catalog(self) -> Catalog:
+        """Return the tree; an empty one where there is none: aliases and commands need none."""
+        if self.no_tree is None:
+            try:
+                return self.target.catalog()
+            except NoTreeError as error:
+                self.no_tree = error
+        return Catalog.empty(self.no_tree.directory)
+
+    def not_found(self, error: NoSuchModuleError) -> str:
+        """Return what kmod says of a word that stands for no module."""
+        raise NotImplementedError
+
+    def object(self, what: Objection) -> None:
+        """Say why the plan is not carried out."""
+        raise NotImplementedError
+
+    def flags(self) -> int:
+        """Return the flags for every insertion."""
+        return 0
+
+    def say_failed(self, outcome: Outcome, plan: Plan) -> None:
+        """Say which step failed, and why."""
+        raise NotImplementedError
+
+    def say_passed_over(self, step: Step, error: LkmError) -> None:
+        """Say what kmod says of a step that failed and may."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Say what is in the way of one word; without -a that ends it all.
+
+        Under -q it does not: kmod ends where it says that it does, and then it says nothing.
+        """
+        goes_on = self.parsed.has("all")
+        self.console.say("WARNING" if goes_on else "FATAL", text)
+        self.ended = not goes_on and not self.console.quiet
+
+    def loaded(self) -> tuple[LoadedModule, ...]:
+        """Return what is loaded; nothing where the kernel takes no modules."""
+        try:
+            return self.target.kernel.modules()
+        except NoModuleSupportError:
+            # Whoever wants to change that kernel is told so by the change itself.
+            return ()
+
+    def _fail(self, error: LkmError, text: str) -> None:
+        self.console.cause = error
+        self.status = 1
+        if text:
+            self.say(text)
+        else:
+            self.console.hint(str(error))
+
+    def _warn(self, plan: Plan) -> None:
+        """Say once what in the configuration has no effect on the plan."""
+        from lkm.resolve.surprises import surprises  # only -v tells them
+
+        for text in surprises(plan, self.target.settings()):
+            if text not in self.warned:
+                self.warned.add(text)
+                self.console.warning(text)
+
+    def _take(self, plan: Plan) -> None:
+        if self.parsed.has("verbose"):
+            self._warn(plan)
+        in_the_way = objection(plan, first_time=self.parsed.has("first_time"))
+        outcome = None
+        if in_the_way is not None:
+            self.status = 1
+            self.object(in_the_way)
+        elif self.only_show:
+            self._show(plan)
+        else:
+            outcome = self._carried_out(plan)
+        self.attempts.append((plan, in_the_way, outcome))
+
+    def _show(self, plan: Plan) -> None:
+        if not self.console.json:
+            for line in as_modprobe_lines(plan):
+                self.console.out.write(line + "\n")
+        for step in plan.steps:
+            if isinstance(step, InUse):
+                self.status = 1 if step.required else self.status
+                self.say(f"Module {step.module} is in use.")
+
+    def _carried_out(self, plan: Plan) -> Outcome:
+        from lkm.kernel.apply import apply_plan  # -D and -n do without
+
+        outcome = apply_plan(
+            plan,
+            self.target.kernel,
+            on_step=self._announce if verbosity(self.parsed) > _DEFAULT_VERBOSITY else None,
+            run_command=self._command_runner(),
+            first_time=self.parsed.has("first_time"),
+            flags=self.flags(),
+            wait_ms=self.wait_ms,
+        )
+        for step, error in outcome.passed_over:
+            self.say_passed_over(step, error)
+        for step in outcome.not_run:
+            self.status = 1
+            text = f"the {self.target.on} runs no commands, so this was left out: "
+            self.console.warning(f"{text}{modprobe_line(step).strip()}; -i passes over it")
+        if outcome.error is not None:
+            self.status = 1
+            self.say_failed(outcome, plan)
+        return outcome
+
+    def _announce(self, step: Step) -> None:
+        line = modprobe_line(step)
+        if line and not self.console.json:
+            self.console.out.write(line + "\n")
+            self.console.out.flush()
+
+    def _command_runner(self) -> CommandRunner | None:
+        """Return what runs install and remove commands; nothing does on another kernel."""
+        if self.target.on != "live":
+            return None
+        from lkm.kernel.apply import run_in_shell  # few plans hold a command
+
+        handed_on = passed_on(self.parsed)
+        # Nothing may stand on stdout beside the one document.
+        output = _STDERR if self.console.json else None
+        return lambda command, module: run_in_shell(
+            command, module, options=handed_on, output=output
+        )
+
+
+def milliseconds(text: str) -> int | None:
+    """Return the number in *text* as strtoul(3) reads it; None where there is more, or none."""
+    digits = text.lstrip(" \t\n\v\f\r")
+    negative = digits.startswith("-")
+    digits = digits.removeprefix("-" if negative else "+").lower()
+    octal = digits.startswith("0") and digits.isdecimal()
+    try:
+        number = int(digits, 8 if octal else 0) if digits[:1].isdecimal() else None
+    except ValueError:
+        return None
+    if number is None or not digits.isalnum():
+        return None
+    return _LONGEST if negative or number > _LONGEST else number
+
+
+def verbosity(parsed: Parsed) -> int:
+    """Return the level that -v and -q lead to, one after the other."""
+    level = _DEFAULT_VERBOSITY
+    for key, _ in parsed.given:
+        if key == "quiet":
+            level = 0
+        elif key == "verbose":
+            level += 1
+    return level
+
+
+def asked_for(plan: Plan) -> str:
+    """Return the module that kmod's messages name: the one that the word stands for."""
+    for step in plan.steps:
+        if not step.because:
+            return step.module
+    return plan.target
+
+
+def passed_on(parsed: Parsed) -> str:
+    """Return the options that a modprobe run by an install command is to take over.
+
+    In the order given; those of MODPROBE_OPTIONS once more, as kmod does.
+    """
+    flags = {"quiet": "-q", "syslog": "-s", "verbose": "-v"}
+    words: list[str] = []
+    for key, value in parsed.given:
+        if key == "config":
+            words += ["-C", value]
+        elif key in flags:
+            words.append(flags[key])
+    return " ".join(words)
