@@ -15,6 +15,10 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
     command -v busybox >/dev/null || missing="$missing busybox-static"
     command -v getopt >/dev/null || missing="$missing util-linux"
+    command -v zsh >/dev/null || missing="$missing zsh"
+    command -v fish >/dev/null || missing="$missing fish"
+    command -v mandoc >/dev/null || missing="$missing mandoc"
+    command -v jq >/dev/null || missing="$missing jq"
     # Yesterday's lists name kernels that are gone today. Without a network those of then must do.
     apt-get -qq update || echo "tests/run.sh: apt-get update failed; going on" >&2
     # shellcheck disable=SC2086  # one word a package
@@ -43,7 +47,7 @@ for version in 3.11 3.12 3.13 3.14; do
     for python in "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
         "$python" -c 'import venv' 2>/dev/null || continue
         [ -x ".venv-$version/bin/python" ] || "$python" -m venv ".venv-$version"
-        ".venv-$version/bin/python" -m pip install -q -e . pytest
+        ".venv-$version/bin/python" -m pip install -q -e . pytest jsonschema
         echo "Python $version:"
         ".venv-$version/bin/python" -m pytest -q -m "not debian and not oracle and not lab" \
             --ignore tests/project "$@"

@@ -11,7 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.oracle.cases import cases
-from tests.oracle.compare import Comparer, Verdict
+from tests.oracle.compare import Comparer, Verdict, a_folder
 
 
 def main(words: list[str]) -> int:
@@ -24,8 +24,8 @@ def main(words: list[str]) -> int:
         (links / tool).symlink_to(kmod)
     used: Counter[str] = Counter()
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder:
-        comparer = Comparer(Path(folder), links / "kmod")
+    with a_folder() as folder:
+        comparer = Comparer(folder, links / "kmod")
         for case in chosen:
             verdict = comparer.compare(case)
             used.update(verdict.used)

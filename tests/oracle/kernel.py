@@ -141,12 +141,13 @@ class FakeKernel:
         folder = self._folder(name)
         if not folder.exists():
             return errno.ENOENT
-        if int((folder / "refcnt").read_text()) and not forced:
+        if _number(folder / "refcnt") and not forced:
             return errno.EWOULDBLOCK
         shutil.rmtree(folder)
         listed = self.root / "proc/modules"
-        lines = listed.read_text().splitlines(keepends=True)
-        listed.write_text("".join(line for line in lines if line.split()[0] != name))
+        if listed.exists():
+            lines = listed.read_text().splitlines(keepends=True)
+            listed.write_text("".join(line for line in lines if line.split()[0] != name))
         for holder in self.root.glob(f"sys/module/*/holders/{name}"):
             holder.unlink()
             self._count(holder.parent.parent.name, -1)
@@ -176,10 +177,17 @@ class FakeKernel:
 
     def _count(self, name: str, change: int) -> None:
         file = self._folder(name) / "refcnt"
-        file.write_text(f"{int(file.read_text()) + change}\n")
+        if file.exists():
+            file.write_text(f"{_number(file) + change}\n")
 
     def _folder(self, name: str) -> Path:
         return self.root / "sys/module" / name
+
+
+def _number(file: Path) -> int:
+    """Return the number in *file*; 0 where a case has put none there."""
+    text = file.read_text().strip() if file.exists() else ""
+    return int(text) if text.lstrip("-").isdecimal() else 0
 
 
 def _name_of(data: bytes, file: str) -> str:

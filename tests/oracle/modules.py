@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TypedDict
 
-from tests.builders.elf import AnExport, ASection, a_module
-from tests.module.modules import a_name, a_pkcs7, a_record
+from tests.builders.elf import AnExport, ASection, a_module, an_elf
+from tests.oracle.signatures import signature
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -23,10 +23,11 @@ class Spec(TypedDict, total=False):
     """What a TOML table says of one module file; all of it is optional.
 
     By default a module ``a`` exports ``use_a``. *needs* names the modules whose symbol it uses,
-    *weak* likewise but weakly; *imports* are other symbols; *exports* replaces its own. *signed*
-    is a key of the table below. *cut* leaves so many bytes of the file; *text* is its whole
-    content instead, *symlink* where the path leads. The suffix of the path says how it is
-    compressed, unless *compress* does.
+    *weak* likewise but weakly; *imports* are other symbols; *exports* replaces its own. *build_id*
+    is true or a number of bytes. *sections*, pairs of name and contents, are all that the file has
+    instead. *signed* is a kind of ``signatures.py``. The suffix of the path says how the file is
+    compressed, unless *compress* does, a word of the table below. *cut* leaves so many bytes of it,
+    and *tail* is put behind; *text* is its whole content instead, *symlink* where the path leads.
     """
 
     name: str
@@ -42,17 +43,33 @@ class Spec(TypedDict, total=False):
     vermagic: str
     license: str
     signed: str
-    build_id: bool
+    build_id: bool | int
+    sections: Sequence[Sequence[str]]
     cut: int
+    tail: str
     text: str
     compress: str
     symlink: str
+
+
+def _in_two(packed: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    return lambda data: packed(data[:99]) + packed(data[99:])
+
+
+def _without_size(data: bytes) -> bytes:
+    packer = zstd.ZstdCompressor()
+    return packer.compress(data[:99]) + packer.compress(data[99:]) + packer.flush()
 
 
 _PACKED: Mapping[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "xz": lzma.compress,
     "zst": zstd.compress,
+    "gz twice": _in_two(gzip.compress),
+    "xz twice": _in_two(lzma.compress),
+    "zst twice": _in_two(zstd.compress),
+    "zst without size": _without_size,
+    "lzma": lambda data: lzma.compress(data, lzma.FORMAT_ALONE),
     "": bytes,
 }
 
@@ -64,9 +81,9 @@ def module_bytes(path: str, spec: Spec) -> bytes:
     file = PurePath(path).name
     stem, _, suffix = file.partition(".ko")
     data = _image(spec.get("name", stem.replace("-", "_")), spec)
-    data += _signature(spec.get("signed", ""))
+    data += signature(spec.get("signed", ""))
     data = _PACKED[spec.get("compress", suffix.lstrip("."))](data)
-    return data[: spec["cut"]] if "cut" in spec else data
+    return data[: spec.get("cut", len(data))] + as_bytes(spec.get("tail", ""))
 
 
 def as_bytes(text: str) -> bytes:
@@ -75,6 +92,10 @@ def as_bytes(text: str) -> bytes:
 
 
 def _image(name: str, spec: Spec) -> bytes:
+    bits, order = spec.get("bits", 64), spec.get("order", "<")
+    if "sections" in spec:
+        sections = [ASection(section, as_bytes(data)) for section, data in spec["sections"]]
+        return an_elf(sections, bits=bits, order=order)
     needs = spec.get("needs", ())
     imports = [f"use_{each}" for each in needs] + list(spec.get("imports", ()))
     return a_module(
@@ -90,32 +111,13 @@ def _image(name: str, spec: Spec) -> bytes:
         depends=",".join(needs),
         license=spec.get("license", "GPL"),
         vermagic=spec.get("vermagic", "6.1.0-test SMP preempt mod_unload modversions "),
-        bits=spec.get("bits", 64),
-        order=spec.get("order", "<"),
-        extra=[_build_id(spec.get("order", "<"))] if spec.get("build_id") else (),
+        bits=bits,
+        order=order,
+        extra=[_build_id(order, spec["build_id"])] if "build_id" in spec else (),
     )
 
 
-def _build_id(order: str) -> ASection:
-    note = struct.pack(order + "III", 4, 20, 3) + b"GNU\0" + bytes(range(20))
+def _build_id(order: str, size: bool | int) -> ASection:
+    size = 20 if size is True else size
+    note = struct.pack(order + "III", 4, size, 3) + b"GNU\0" + bytes(range(size))
     return ASection(".note.gnu.build-id", note, 7)
-
-
-def _signature(kind: str) -> bytes:
-    if not kind:
-        return b""
-    if kind == "pkcs7":
-        return a_record(id_type=2, signature=a_pkcs7())
-    if kind == "pkcs7 without name":
-        return a_record(id_type=2, signature=a_pkcs7(issuer=a_name()))
-    if kind == "pkcs7 broken":
-        return a_record(id_type=2, signature=a_pkcs7()[:40])
-    number = {"pgp": 0, "x509": 1}[kind]
-    return a_record(
-        id_type=number,
-        algorithm=1,
-        digest=4,
-        name=b"A maker: key",
-        key=bytes(range(20)),
-        signature=bytes(range(200, 256)),
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,7 @@ def lay_out(root: Path, program: str) -> None:
     _link_all(Path("/usr/local/lib"), root / "usr/local/lib", besides=_MODULE_FOLDERS)
     # A folder of its own, not a link to usr/lib: the two are told apart.
     _link_all(Path("/lib"), root / "lib", besides=_MODULE_FOLDERS)
+    (root / "proc/self").symlink_to("/host/proc/self")  # where /dev/stdout leads
     for name in _OF_ETC:
         (root / "etc" / name).symlink_to(f"/host/etc/{name}")
     for needed in (Path(sys.prefix), Path(sys.base_prefix), _REPOSITORY):
@@ -68,16 +70,21 @@ def run_inside(
         "PYTHONDONTWRITEBYTECODE": "1",
         **env,
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         ["/bin/sh", "-c", line],
         env=environment,
-        capture_output=True,
         stdin=subprocess.DEVNULL,
-        timeout=timeout_s,
-        check=False,
-        preexec_fn=lambda: _enter(root),
-    )
-    return Ran(done.returncode, done.stdout, done.stderr)
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: _enter(root),  # noqa: PLW1509  # it takes no lock: calls of the C library
+    ) as running:
+        try:
+            out, err = running.communicate(timeout=timeout_s)
+        except BaseException:
+            os.killpg(running.pid, signal.SIGKILL)  # the shell's children as well
+            raise
+    return Ran(running.returncode, out, err)
 
 
 def cannot() -> str:

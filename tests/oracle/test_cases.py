@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,17 +11,18 @@ import pytest
 from tests.conftest import missing
 from tests.oracle import root
 from tests.oracle.cases import Case, cases
-from tests.oracle.compare import DIFFERENCES, Comparer
+from tests.oracle.compare import DIFFERENCES, Comparer, a_folder
 
 CASES = cases()
 DOCUMENT = Path(__file__).parents[2] / "docs/kmod-differences.md"
 
 
 @pytest.fixture(scope="module")
-def comparer(kmod: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparer:
+def comparer(kmod: Path) -> Iterator[Comparer]:
     if why := root.cannot():
         missing("oracle", why)
-    return Comparer(tmp_path_factory.mktemp("machines"), kmod)
+    with a_folder() as folder:
+        yield Comparer(folder, kmod)
 
 
 @pytest.mark.oracle

@@ -7,11 +7,8 @@ from pathlib import Path
 
 from lkm._text import decode
 from lkm.tree.trie import TrieIndex
-from tests.oracle.whole_kernels import Pair, Result, compared
+from tests.oracle.whole_kernels import Pair, Result, compared, known_to_kmod
 from tests.oracle.whole_modprobe import answers
-
-# kmod 30 does not know weak dependencies.
-UNKNOWN_TO_KMOD = {"modules.weakdep"}
 
 
 def compare_indexes(pair: Pair) -> Iterator[Result]:
@@ -22,7 +19,7 @@ def compare_indexes(pair: Pair) -> Iterator[Result]:
     texts = [name for name in names if not name.endswith(".bin")]
     binaries = [name for name in names if name.endswith(".bin")]
     yield compared(
-        "depmod: names of the files", names, names, [n for n in found if n not in UNKNOWN_TO_KMOD]
+        "depmod: names of the files", names, names, [name for name in found if known_to_kmod(name)]
     )
     yield compared("depmod: messages", ["stderr"], [pair.said[0]], [pair.said[1]])
     yield compared(

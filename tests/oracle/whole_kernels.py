@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 
 from lkm._text import decode
 from tests.cli.running import Ran, lkm
 from tests.debian import a_kernel, newest, unpacked
+from tests.oracle.compare import DIFFERENCES
 
 KERNELS: Mapping[str, Callable[[], Path]] = {
     "amd64": lambda: a_kernel("linux-image-amd64"),
@@ -23,8 +25,10 @@ KERNELS: Mapping[str, Callable[[], Path]] = {
     "cloud": lambda: a_kernel("linux-image-cloud-amd64"),
 }
 
-# So many differences of one comparison are shown.
+_NONE = object()  # stands where one side has fewer answers, or there is no subject
+# So many differences of one comparison are shown, and so many characters of each.
 SHOWN = 5
+_WIDTH = 300
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,22 @@ def compared(
     """Compare what kmod and what lkm say of each subject, in their order."""
     equal, total = 0, 0
     differences: list[str] = []
-    for subject, their, our in zip_longest(subjects, theirs, ours, fillvalue=None):
+    for subject, their, our in zip_longest(subjects, theirs, ours, fillvalue=_NONE):
         total += 1
-        if their == our:
+        if their == our is not _NONE and subject is not _NONE:
             equal += 1
         elif len(differences) < SHOWN:
-            differences.append(f"{subject}\n  kmod: {their!r}\n  lkm:  {our!r}")
+            differences.append(f"{subject}\n{_apart(repr(their), repr(our))}")
     return Result(name, equal, total, tuple(differences))
+
+
+def _apart(theirs: str, ours: str) -> str:
+    """Return both from a little before the place where they part."""
+    same = sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(theirs, ours, strict=False))
+    )
+    start = max(same - 60, 0)
+    return f"  kmod: {theirs[start:][:_WIDTH]}\n  lkm:  {ours[start:][:_WIDTH]}"
 
 
 @dataclass(frozen=True)
@@ -78,14 +91,31 @@ class Pair:
 def kmod(tools: Path, tool: str, *words: str) -> Ran:
     """Run one of kmod's tools, whose symlinks lie in *tools*."""
     done = subprocess.run([str(tools / tool), *words], capture_output=True, check=False)
-    return Ran(done.returncode, decode(done.stdout), decode(done.stderr))
+    return _as_declared("kmod", Ran(done.returncode, decode(done.stdout), decode(done.stderr)))
 
 
 def our(tool: str, *words: str) -> Ran:
     """Run our tool in this process; without the lines that kmod has not at all."""
     ran = lkm(tool, *words)
     lines = [line for line in ran.err.splitlines(True) if f"{tool}: NOTICE: " not in line]
-    return Ran(ran.status, ran.out, "".join(lines))
+    return _as_declared("lkm", Ran(ran.status, ran.out, "".join(lines)))
+
+
+def _as_declared(program: str, ran: Ran) -> Ran:
+    """Return what *program* said after the declared differences have been applied to it."""
+    texts = {"out": ran.out, "err": ran.err}
+    for each in DIFFERENCES:
+        if each.of == program and each.stream in texts and each.pattern:
+            text = texts[each.stream]
+            texts[each.stream] = re.sub(each.pattern, each.becomes, text, flags=re.MULTILINE)
+    return Ran(ran.status, texts["out"], texts["err"])
+
+
+def known_to_kmod(file: str) -> bool:
+    """Tell whether kmod 30, too, writes an index *file*."""
+    return not any(
+        each.stream == "file" and re.search(each.pattern, f"/{file}") for each in DIFFERENCES
+    )
 
 
 @contextmanager

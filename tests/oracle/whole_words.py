@@ -10,7 +10,9 @@ from lkm.tree.catalog import Catalog
 
 # Answers are told apart by this word, which an install line makes known and no tree has.
 END = "lkm_end_of_answer"
-_SENTINEL = f"install {END} end\n"
+_SENTINEL = f"install {END} {END}\n"
+# Of each kind of line; more softdeps at random would lead from every module to most others.
+_LINES = 60
 _DIGITS = "0123456789ABCDEF"
 
 
@@ -86,10 +88,9 @@ def write_configurations(folder: Path, catalog: Catalog) -> dict[str, Path]:
     return {name: folder / name.replace(" ", "-") for name in texts}
 
 
-def made_up_words(catalog: Catalog) -> list[str]:
+def made_up_words() -> list[str]:
     """Return the words that only the made-up configuration knows, and some beside them."""
-    count = len(catalog.entries()) // 20
-    return [f"made-up:{number}{tail}" for number in range(count) for tail in ("", "-more")]
+    return [f"made-up:{number}{tail}" for number in range(_LINES) for tail in ("", "-more")]
 
 
 def _lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
     def one() -> str:
         return dashed(source, source.choice(names))
 
-    for number in range(len(names) // 20):
+    for number in range(_LINES):
         yield f"alias made-up:{number}* {one()}\n"
         yield f"alias made[-u_]up:{number} {one()}\n"
         yield f'options {one()} first={number}  second="a b" third\n'
@@ -110,6 +111,8 @@ def _lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
         yield f"blacklist {one()}\n"
         yield f"install {one()} /bin/echo $CMDLINE_OPTS  {number}\n"
         yield f"remove {one()} /bin/echo {number}\n"
+        if number % 3:
+            continue
         yield f"softdep {one()} pre: {one()} {one()} post: {source.choice(builtins)} {one()}\n"
         yield f"softdep {one()} post: made-up:{number} nosuch{number} {source.choice(patterns)}\n"
     yield f"alias {names[0]} {names[1]}\nalias {builtins[0]} {names[2]}\nalias nowhere nosuch\n"
@@ -120,5 +123,5 @@ def _lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
 
 def _late_lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
     names = [entry.name for entry in catalog.entries()]
-    for name in _some(source, names, len(names) // 10):
+    for name in _some(source, names, _LINES // 3):
         yield f"softdep {name} pre: {source.choice(names)}\noptions {name} late=1\n"

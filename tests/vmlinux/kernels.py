@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.debian import CACHE, NotHere, a_kernel, unpacked
+from tests.debian import a_kernel, newest, unpacked
 
 KINDS = ("6.1 cloud", "6.1", "6.12")
 
@@ -39,52 +36,13 @@ class RealKernel:
 def real_kernel(kind: str) -> RealKernel:
     """Return one of ``KINDS``, downloading it if need be; raises NotHere."""
     if kind == "6.12":
-        root = unpacked(_newest(r"^linux-image-6\.12\.[0-9.]+\+deb12-amd64$"))
+        root = unpacked(newest(r"^linux-image-6\.12\.[0-9.]+\+deb12-amd64$"))
     else:
         root = a_kernel("linux-image-cloud-amd64" if kind == "6.1 cloud" else "linux-image-amd64")
     return RealKernel(root.name.removeprefix("linux-image-"), root)
 
 
 def arm64_kernel() -> RealKernel:
-    """Return the arm64 kernel of the release of "6.1 cloud"; raises NotHere.
-
-    Fetched with an apt state of its own, so that the machine's stays as it is.
-    """
+    """Return the arm64 kernel of the release of "6.1 cloud"; raises NotHere."""
     release = real_kernel("6.1 cloud").release.replace("amd64", "arm64")
-    package = f"linux-image-{release}"
-    if not (CACHE / package).is_dir():
-        with tempfile.TemporaryDirectory() as folder:
-            state = Path(folder)
-            for name in ("lists/partial", "cache/archives/partial", "root"):
-                (state / name).mkdir(parents=True)
-            (state / "status").touch()
-            state.chmod(0o777)
-            options = [f"Dir::State={state}", f"Dir::State::status={state}/status"]
-            options += [f"Dir::State::lists={state}/lists", f"Dir::Cache={state}/cache"]
-            options += ["APT::Architecture=arm64", "APT::Architectures::=arm64"]
-            apt = ["apt-get", "-q", *[word for option in options for word in ("-o", option)]]
-            _run([*apt, "update"], state)
-            _run([*apt, "download", package], state)
-            (archive,) = state.glob("*.deb")
-            _run(["dpkg", "-x", str(archive), str(CACHE / f"{package}.partial")], state)
-        (CACHE / f"{package}.partial").rename(CACHE / package)
-    return RealKernel(release, CACHE / package)
-
-
-def _newest(pattern: str) -> str:
-    found = subprocess.run(
-        ["apt-cache", "search", "--names-only", pattern],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split("\n")
-    names = [line.split(" ")[0] for line in found if line]
-    if not names:
-        raise NotHere(f"apt knows no package {pattern}")
-    return max(names, key=lambda name: [int(number) for number in re.findall(r"\d+", name)])
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NotHere(f"{' '.join(command)}: {done.stderr.strip()[-200:]}")
+    return RealKernel(release, unpacked(f"linux-image-{release}", "arm64"))
