@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import re
 import shutil
@@ -108,6 +109,8 @@ class Comparer:
         source, library = str(HERE / "preload.c"), str(self._library)
         command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-o", library, source, "-ldl"]
         subprocess.run(command, check=True)
+        # Else each start of lkm would compile it anew: a run may not write among the sources.
+        compileall.compile_dir(str(HERE.parents[1] / "src"), quiet=2)
         programs = {
             "kmod": kmod.resolve(),
             "lkm": Path(sysconfig.get_path("scripts")) / "lkm",
@@ -178,15 +181,20 @@ def _seen(ran: Ran, kernel: FakeKernel, root: Path) -> Seen:
 def _files(root: Path) -> dict[str, object]:
     """Return what lies in *root* that is not the machine's own; an index as its entries."""
     found: dict[str, object] = {}
-    for path in root.rglob("*"):
-        if path.is_symlink():
-            target = str(path.readlink())
-            if not target.startswith("/host/"):
-                found[str(path.relative_to(root))] = f"-> {target}"
-        elif path.is_file():
-            data = path.read_bytes()
-            index = path.name.endswith(".bin")
-            found[str(path.relative_to(root))] = _index(data) if index else data
+    todo = [str(root)]
+    while todo:
+        with os.scandir(todo.pop()) as entries:
+            for entry in entries:
+                inside = entry.path.removeprefix(f"{root}/")
+                if entry.is_symlink():
+                    target = os.readlink(entry.path)
+                    if not target.startswith("/host/"):
+                        found[inside] = f"-> {target}"
+                elif entry.is_dir():
+                    todo.append(entry.path)
+                elif entry.is_file():
+                    data = Path(entry.path).read_bytes()
+                    found[inside] = _index(data) if entry.name.endswith(".bin") else data
     return found
 
 
