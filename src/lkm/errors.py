@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno as errno_module
 import os
 
+from lkm._text import quoted
+
 
 class LkmError(Exception):
     """The root of every error that lkm raises."""
@@ -26,7 +28,7 @@ class BadNameError(LkmError):
     def __init__(self, text: str, problem: str) -> None:
         self.text = text
         self.problem = problem
-        super().__init__(f"bad name {text!r}: {problem}")
+        super().__init__(f"bad name {quoted(text)}: {problem}")
 
 
 class FormatError(LkmError):

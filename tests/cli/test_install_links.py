@@ -13,6 +13,7 @@ import pytest
 from lkm.cli.install_links import TOOLS
 from lkm.cli.main import DROP_INS
 from tests.cli.running import lkm
+from tests.report.validating import validate
 
 PROGRAM = Path(sys.executable).parent / "lkm"
 
@@ -86,6 +87,30 @@ def test_what_is_in_the_way_stops_all_of_it(program: Path, tmp_path: Path) -> No
     assert "rmmod is there" in err
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "modinfo").read_text() == "mine"
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_of_links_that_another_stopped_none_is_told_as_made(
+    program: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "modinfo").write_text("mine")
+    (tmp_path / "insmod").symlink_to(program)
+    (tmp_path / "depmod").symlink_to("/old/lkm")
+
+    ran = lkm("install-links", "--program", str(program), "--json", *options, str(tmp_path))
+
+    links = {link["name"]: link["action"] for link in validate_links(ran.out)}
+    assert ran.status == 1
+    assert links.pop("modinfo") == "refused"
+    assert links.pop("insmod") == "kept"
+    assert set(links.values()) == {"left"}
+    assert os.readlink(tmp_path / "depmod") == "/old/lkm"
+
+
+def validate_links(document: str) -> list[dict[str, str]]:
+    validate(document)
+    links: list[dict[str, str]] = json.loads(document)["links"]
+    return links
 
 
 def test_force_replaces_files_but_no_folder(program: Path, tmp_path: Path) -> None:

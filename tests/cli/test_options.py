@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from lkm.cli.options import Option, OptionError, describe, parse
+from tests.cli.running import lkm
 from tests.conftest import missing
 
 OPTIONS = (
@@ -113,3 +114,11 @@ def test_the_help_names_every_option_with_its_argument() -> None:
     assert "  -C, --config PATH" in text
     assert "  -i, --ignore-install, --ignore-remove" in text
     assert text.count("\n") >= len(OPTIONS)
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_posixly_correct_ends_the_options_at_the_first_word(value: str) -> None:
+    ran = lkm("modinfo", "nosuch", "--bad", env={"POSIXLY_CORRECT": value})
+    assert ran.status == 1
+    assert "unrecognized option" not in ran.err
+    assert "unrecognized option" in lkm("modinfo", "nosuch", "--bad").err

@@ -74,16 +74,13 @@ def test_a_command_can_be_asked_for_by_its_very_pattern() -> None:
     assert found.remove_named("snd") is None
 
 
-def test_only_the_first_softdep_and_the_first_weakdep_that_match_count() -> None:
-    found = settings(
-        "softdep a* pre: one\nsoftdep ab pre: two\nweakdep ab one\nweakdep a* two three\n"
-    )
+def test_only_the_first_softdep_that_matches_counts() -> None:
+    found = settings("softdep a* pre: one\nsoftdep ab pre: two\n")
 
-    softdep, weakdep = found.softdep_for("ab"), found.weakdep_for("ab")
+    softdep = found.softdep_for("ab")
 
     assert softdep is not None
-    assert weakdep is not None
-    assert (softdep.pre, weakdep.modules) == (("one",), ("one",))
+    assert softdep.pre == ("one",)
     assert found.softdep_for("b") is None
 
 

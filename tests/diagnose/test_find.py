@@ -18,7 +18,7 @@ def catalog(tmp_path: Path) -> Catalog:
         tmp_path,
         builtin={"kernel/fs/ext-two.ko": ["alias=fs-ext2", "license=GPL v2", "parm=quick:Quick"]},
     )
-    return Catalog.from_scan(str(tmp_path / "lib/modules" / RELEASE))
+    return Catalog.open(str(tmp_path / "lib/modules" / RELEASE))
 
 
 def found(catalog: Catalog, **criteria: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from lkm.module.file import ModuleImage, read_image
@@ -30,6 +31,24 @@ class RecordedSyscalls:
     def delete_module(self, name: bytes, flags: int) -> int:
         self.calls.append(("delete_module", name, flags))
         return self.delete
+
+
+class Meanwhile:
+    """Stands for ``os.open``: does *action* just before a path that ends so is opened, once."""
+
+    def __init__(self, end: str, action: Callable[[], object]) -> None:
+        self._end, self._action = end, action
+        self._open = os.open
+        self.done = False
+
+    def __call__(
+        self, path: str | Path, flags: int, mode: int = 0o777, *, dir_fd: int | None = None
+    ) -> int:
+        whole = str(path) if dir_fd is None else f"{os.readlink(f'/proc/self/fd/{dir_fd}')}/{path}"
+        if whole.endswith(self._end) and not self.done:
+            self.done = True
+            self._action()
+        return self._open(path, flags, mode, dir_fd=dir_fd)
 
 
 def a_root(tmp_path: Path, *, lines: str = "", folders: dict[str, dict[str, str]]) -> str:

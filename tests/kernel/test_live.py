@@ -4,6 +4,8 @@ import errno
 import lzma
 import os
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,10 +24,11 @@ from lkm.errors import (
 )
 from lkm.kernel.live import COMPRESSED_FILE, LiveKernel
 from lkm.kernel.protocol import FORCE, IGNORE_VERMAGIC
+from lkm.kernel.sysfs import loaded_folders
 from lkm.module.file import ModuleImage, unread_image
 from lkm.names import ModuleName
 from tests.builders.elf import a_module
-from tests.kernel.live import TINY, RecordedSyscalls, a_file, a_root
+from tests.kernel.live import TINY, Meanwhile, RecordedSyscalls, a_file, a_root
 
 
 def test_sizes_counts_and_holders_are_those_of_sysfs(tmp_path: Path) -> None:
@@ -48,21 +51,115 @@ def test_a_module_that_sysfs_does_not_have_is_shown_as_proc_has_it(tmp_path: Pat
     assert (module.size, module.refcnt, module.holders) == (16384, 1, ("snd_x",))
 
 
-def test_a_module_that_went_while_it_was_read_is_left_out(tmp_path: Path) -> None:
-    lines = "b 2 0 - Live 0xffffffffc0206000\na 1 0 - Live 0xffffffffc0201000\n"
-    files = {"coresize": "20480\n", "initstate": "live\n"}
-    root = a_root(tmp_path, lines=lines, folders={"a": files, "b": files})
+TWO = "b 2 0 - Live 0xffffffffc0206000\na 1 0 - Live 0xffffffffc0201000\n"
+FILES = {"coresize": "20480\n", "initstate": "live\n", "refcnt": "1\n", "holders/x": ""}
 
-    class Vanishing(LiveKernel):
-        """Its module b goes when a part of its folder has been read."""
 
-        def _text(self, path: str) -> str | None:
-            if path == "/sys/module/b/coresize":
-                shutil.rmtree(tmp_path / "sys/module/b")
-            return super()._text(path)
+def gone(folder: Path) -> None:
+    shutil.rmtree(folder)
 
-    assert [module.name for module in Vanishing(root).modules()] == ["a"]
-    assert LiveKernel(root).find(ModuleName("b")) is None
+
+def replaced(folder: Path) -> None:
+    folder.rename(folder.parent.parent / "gone")
+    shutil.copytree(folder.parent / "a", folder)
+
+
+def going(folder: Path) -> None:
+    """Leave the folder, as the kernel does for a moment."""
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
+
+
+@pytest.mark.parametrize("change", [gone, replaced, going])
+@pytest.mark.parametrize("name", ["holders", "coresize", "refcnt", "initstate"])
+def test_a_module_that_changes_while_it_is_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: Callable[[Path], None]
+) -> None:
+    root = a_root(tmp_path, lines=TWO, folders={"a": FILES, "b": FILES})
+    kernel, folder = LiveKernel(root), tmp_path / "sys/module/b"
+    hook = Meanwhile(f"module/b/{name}", lambda: change(folder))
+    monkeypatch.setattr(os, "open", hook)
+
+    modules = kernel.modules()
+
+    assert hook.done
+    assert [(each.name, each.size, each.refcnt, each.state) for each in modules] == [
+        ("a", 20480, 1, "live")
+    ]
+
+
+@pytest.mark.parametrize("change", [gone, replaced, going])
+def test_a_snapshot_has_no_module_that_changes_after_it_was_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    root = a_root(tmp_path, lines=TWO, folders={"a": FILES, "b": FILES})
+    kernel, folder = LiveKernel(root), tmp_path / "sys/module/b"
+    assert kernel.snapshot()[0] == kernel.modules()
+    monkeypatch.setattr(os, "open", Meanwhile("/sys/module", lambda: change(folder)))
+
+    modules, folders = kernel.snapshot()
+
+    assert [each.name for each in modules] == ["a"]
+    assert folders is not None
+    assert "a" in folders
+
+
+def test_rows_read_while_modules_come_and_go_are_each_of_one_module(tmp_path: Path) -> None:
+    listed = 77
+    kernel = LiveKernel(a_root(tmp_path, lines=f"b {listed} 0 - Live 0x0\n", folders={"b": {}}))
+    folder, stop = tmp_path / "sys/module/b", threading.Event()
+
+    def change() -> None:
+        number = 100
+        while not stop.is_set():
+            number += 1
+            shutil.rmtree(folder)
+            (folder / "parameters").mkdir(parents=True)
+            for name in ("parameters/p", "coresize", "refcnt"):
+                (folder / name).write_text(f"{number}\n")
+            (folder / "initstate").write_text("live\n")
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(300):
+            modules, folders = kernel.snapshot()
+            for module in modules:
+                assert folders is not None
+                values = loaded_folders(folders, ["b"])["b"].parameters.values()
+                numbers = {int(value) for value in values if value}
+                # What says nothing is a file that is made, or filled, in this moment.
+                assert len((numbers | {module.refcnt, module.size}) - {listed, None}) <= 1
+            for module in kernel.modules():
+                assert len({module.refcnt, module.size} - {listed, None}) <= 1
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_module_on_its_way_in_may_have_no_state_yet(tmp_path: Path) -> None:
+    line = "b 2 1 - Loading 0xffffffffc0206000\n"
+    kernel = LiveKernel(a_root(tmp_path, lines=line, folders={"b": {"refcnt": "1\n"}}))
+
+    (module,) = kernel.modules()
+
+    assert (module.state, module.refcnt, kernel.modules()) == ("coming", 1, kernel.snapshot()[0])
+
+
+def test_without_a_list_the_folders_tell_what_is_there(tmp_path: Path) -> None:
+    folders = {"b": FILES, "loop": {"parameters/x": "1\n"}}
+    kernel = LiveKernel(a_root(tmp_path, lines="", folders=folders))
+    (tmp_path / "proc/modules").unlink()
+
+    (module,) = kernel.present()
+
+    assert module == kernel.find(ModuleName("b"))
+    assert (module.name, module.size, module.refcnt, module.state) == ("b", 20480, 1, "live")
+    assert module.holders == ("x",)
+    assert kernel.find(ModuleName("loop")) is kernel.find(ModuleName("none")) is None
+    with pytest.raises(NoModuleSupportError):
+        kernel.modules()
 
 
 def test_a_built_in_with_a_folder_is_not_loaded(tmp_path: Path) -> None:
@@ -74,11 +171,12 @@ def test_a_built_in_with_a_folder_is_not_loaded(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_refcnt_has_none(tmp_path: Path) -> None:
     line = "loop 1 1 - Live 0xffffffffc0201000\n"
-    kernel = LiveKernel(a_root(tmp_path, lines=line, folders={"loop": {"coresize": "40960\n"}}))
+    files = {"coresize": "40960\n", "initstate": "live\n"}
+    kernel = LiveKernel(a_root(tmp_path, lines=line, folders={"loop": files}))
 
     (module,) = kernel.modules()
 
-    assert (module.size, module.refcnt, module.state) == (40960, None, "coming")
+    assert (module.size, module.refcnt, module.state) == (40960, None, "live")
 
 
 def test_a_module_is_found_by_its_name(tmp_path: Path) -> None:
@@ -114,15 +212,6 @@ def test_a_proc_that_is_not_mounted_is_not_taken_for_that(tmp_path: Path) -> Non
         LiveKernel(str(tmp_path)).modules()
 
     assert "mount /proc" in caught.value.remedy
-
-
-def test_a_damaged_list_names_its_file(tmp_path: Path) -> None:
-    kernel = LiveKernel(a_root(tmp_path, lines="half a line", folders={}))
-
-    with pytest.raises(FormatError) as caught:
-        kernel.modules()
-
-    assert caught.value.path == f"{tmp_path}/proc/modules"
 
 
 def test_a_file_is_inserted_by_its_descriptor(tmp_path: Path) -> None:

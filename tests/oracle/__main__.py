@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import Counter
 from pathlib import Path
 
 from tests.oracle.cases import cases
 from tests.oracle.compare import Comparer, Verdict, a_folder
+from tests.oracle.declared import unused
 
 
 def main(words: list[str]) -> int:
@@ -22,20 +22,21 @@ def main(words: list[str]) -> int:
     links = Path(tempfile.mkdtemp())
     for tool in ("kmod", "depmod"):
         (links / tool).symlink_to(kmod)
-    used: Counter[str] = Counter()
     wrong = 0
     with a_folder() as folder:
         comparer = Comparer(folder, links / "kmod")
         for case in chosen:
             verdict = comparer.compare(case)
-            used.update(verdict.used)
             wrong += bool(verdict.problems)
             if verdict.problems or verbose:
                 print(f"== {case.name}")
                 _show(verdict)
     agreeing = len(chosen) - wrong
-    print(f"{len(chosen)} cases, {agreeing} agree; by declared difference: {dict(used)}")
-    return 1 if wrong else 0
+    print(f"{len(chosen)} cases, {agreeing} agree; by declared difference: {dict(comparer.used)}")
+    idle = [] if wanted else unused(comparer.used)
+    if idle:
+        print(f"!! declared, but needed by no case: {', '.join(idle)}")
+    return 1 if wrong or idle else 0
 
 
 def _show(verdict: Verdict) -> None:

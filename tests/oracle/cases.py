@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.oracle.world import HERE, Table, World, world_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What lkm does where it is declared to differ from kmod."""
+    """What lkm does where it is declared to differ from kmod; all that is not given is as kmod's.
+
+    *same_as* is another command line: what is not given is then as kmod does there. *out_like* and
+    *err_like* are regular expressions for the whole of a stream. *files* are by
+    their paths, as text, an index as lines ``KEY VALUE PRIORITY``; false: not there. Of the paths
+    that one of *other_files* is found in nothing is told.
+    """
 
     status: int | None = None
     out: str | None = None
     err: str | None = None
+    out_like: str | None = None
+    err_like: str | None = None
+    same_as: str = ""
     calls: tuple[str, ...] | None = None
+    files: Mapping[str, str | bool] = field(default_factory=dict)
+    other_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +71,19 @@ def _cases(stem: str, table: Table) -> Iterator[Case]:
     assert isinstance(lines, list)
     assert isinstance(env, dict)
     assert isinstance(told, dict)
-    if "calls" in told:
-        told = {**told, "calls": tuple(told["calls"])}
-    for line in lines:
+    # Lists become tuples; that each is of its field's type is for the comparison to find out.
+    given: dict[str, object] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in told.items()
+    }
+    same = given.pop("same_as", "")
+    assert isinstance(same, str | tuple)
+    others = itertools.repeat(same) if isinstance(same, str) else same
+    for line, other in zip(lines, others, strict=False):
         yield Case(
             name=f"{stem}: {table['name']}: {line}",
             line=line,
             world=world,
             env=env,
             differs=str(table.get("differs", "")),
-            expected=Expected(**told),
+            expected=Expected(**given, same_as=other),  # type: ignore[arg-type]  # TOML's
         )

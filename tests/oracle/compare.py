@@ -4,73 +4,25 @@ from __future__ import annotations
 
 import compileall
 import os
-import re
 import shutil
 import subprocess
 import sysconfig
 import tempfile
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lkm.errors import FormatError
-from lkm.tree.trie import TrieIndex
-from tests.oracle.cases import Case
+from tests.oracle.cases import Case, Expected
+from tests.oracle.declared import DIFFERENCES, as_told, streams_of
 from tests.oracle.kernel import FakeKernel
 from tests.oracle.root import Ran, lay_out, run_inside
+from tests.oracle.seen import Seen, files_in, problems_between
 from tests.oracle.world import HERE, World
 
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A declared difference: whose output (*of*: ``lkm`` or ``kmod``) is rewritten before the two
-    are compared, in which stream (``out`` or ``err``), and how. In the stream ``line`` it is kmod's
-    command line that is rewritten; in ``file`` a file of such a path does not count. Without a
-    pattern it is one that cases declare whole.
-    """
-
-    id: str
-    reason: str
-    of: str = ""
-    stream: str = ""
-    pattern: str = ""
-    becomes: str = ""
-
-    def line(self, line: str) -> str:
-        """Return the command line that makes kmod 30 do what *line* does today."""
-        return re.sub(self.pattern, self.becomes, line) if self.stream == "line" else line
-
-    def apply(self, what: Seen, program: str) -> Seen:
-        if self.of != program or not self.pattern or self.stream == "line":
-            return what
-        if self.stream == "file":
-            kept = {n: data for n, data in what.files.items() if not re.search(self.pattern, n)}
-            return Seen(what.status, what.out, what.err, what.calls, kept)
-        pattern = re.compile(self.pattern.encode(), re.MULTILINE)
-        text = pattern.sub(self.becomes.encode(), getattr(what, self.stream))
-        return what.but(**{self.stream: text})
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What can be seen of one run."""
-
-    status: int
-    out: bytes
-    err: bytes
-    calls: tuple[str, ...]
-    files: Mapping[str, object]
-
-    def but(self, *, out: bytes | None = None, err: bytes | None = None) -> Seen:
-        return Seen(
-            self.status,
-            self.out if out is None else out,
-            self.err if err is None else err,
-            self.calls,
-            self.files,
-        )
+_PROGRAMS = ("kmod", "lkm")
 
 
 @dataclass(frozen=True)
@@ -83,12 +35,6 @@ class Verdict:
     problems: tuple[str, ...]
 
 
-DIFFERENCES: Sequence[Difference] = tuple(
-    Difference(id=name, **table)
-    for name, table in tomllib.loads((HERE / "differences.toml").read_text()).items()
-)
-
-
 @contextmanager
 def a_folder() -> Iterator[Path]:
     """Make a folder for a Comparer, in memory where that is to be had: it holds many links."""
@@ -99,9 +45,15 @@ def a_folder() -> Iterator[Path]:
 
 
 class Comparer:
-    """Runs cases; what they share is made once, below *folder*."""
+    """Runs cases; what they share is made once, below *folder*.
+
+    *compared* are the names of those that were run, *used* counts the declared differences by
+    which they agree.
+    """
 
     def __init__(self, folder: Path, kmod: Path) -> None:
+        self.compared: set[str] = set()
+        self.used: Counter[str] = Counter()
         self._folder = folder
         self._kmod = kmod
         self._world: World | None = None
@@ -119,23 +71,40 @@ class Comparer:
             lay_out(folder / "empty" / name, f"/host{program}")
 
     def compare(self, case: Case) -> Verdict:
-        """Run *case* by both programs."""
-        kmod, lkm = self._seen(case, "kmod"), self._seen(case, "lkm")
-        if case.differs:
-            return _judge_declared(case, lkm, kmod)
-        used = []
-        mine, theirs, line = lkm, kmod, case.line
+        """Run *case* by both programs.
+
+        Of a case that ``differs`` all that it does not tell must still be as kmod has it.
+        """
+        for program in _PROGRAMS:
+            self._laid_out(case.world, program)
+        with ThreadPoolExecutor() as pool:
+            kmod, lkm = pool.map(lambda program: self._seen(case, program), _PROGRAMS)
+        wrong = _wrongly_declared(case, lkm, kmod)
+        if case.expected.same_as:
+            kmod = self._seen(case, "kmod", case.expected.same_as)
+        told = streams_of(case.expected)
+        used = [case.differs] if case.differs else []
+        mine, theirs, line = (
+            lkm,
+            as_told(case.expected, kmod, lkm),
+            case.expected.same_as or case.line,
+        )
         for difference in DIFFERENCES:
-            if not _problems(mine, theirs):
+            if not problems_between(mine, theirs):
                 break
             before = mine, theirs
             if difference.line(line) != line:
                 line = difference.line(line)
-                theirs = kmod = self._seen(case, "kmod", line)
-            mine, theirs = difference.apply(mine, "lkm"), difference.apply(theirs, "kmod")
+                kmod = self._seen(case, "kmod", line)
+                theirs = as_told(case.expected, kmod, lkm)
+            mine = difference.apply(mine, "lkm", told)
+            theirs = difference.apply(theirs, "kmod", told)
             if (mine, theirs) != before:
                 used.append(difference.id)
-        return Verdict(lkm, kmod, tuple(used), _problems(mine, theirs))
+        problems = (*wrong, *problems_between(mine, theirs))
+        self.compared.add(case.name)
+        self.used.update(used)
+        return Verdict(lkm, kmod, tuple(used), problems)
 
     def _seen(self, case: Case, program: str, line: str = "") -> Seen:
         root = self._folder / "run" / program
@@ -168,6 +137,18 @@ class Comparer:
         return root
 
 
+def _wrongly_declared(case: Case, lkm: Seen, kmod: Seen) -> tuple[str, ...]:
+    if not case.differs:
+        return ("what lkm answers is told, but not by which difference",) * (
+            case.expected != Expected()
+        )
+    if case.differs not in {difference.id for difference in DIFFERENCES}:
+        return (f"no difference {case.differs!r} is declared",)
+    if not problems_between(lkm, kmod):
+        return ("kmod answers the same: no difference to declare",)
+    return ()
+
+
 def _copy(folder: Path, to: Path) -> None:
     # Many small files and links, which Python copies one by one.
     to.parent.mkdir(exist_ok=True)
@@ -175,68 +156,4 @@ def _copy(folder: Path, to: Path) -> None:
 
 
 def _seen(ran: Ran, kernel: FakeKernel, root: Path) -> Seen:
-    return Seen(ran.status, ran.out, ran.err, tuple(kernel.calls), _files(root))
-
-
-def _files(root: Path) -> dict[str, object]:
-    """Return what lies in *root* that is not the machine's own; an index as its entries."""
-    found: dict[str, object] = {}
-    todo = [str(root)]
-    while todo:
-        with os.scandir(todo.pop()) as entries:
-            for entry in entries:
-                inside = entry.path.removeprefix(f"{root}/")
-                if entry.is_symlink():
-                    target = os.readlink(entry.path)
-                    if not target.startswith("/host/"):
-                        found[inside] = f"-> {target}"
-                elif entry.is_dir():
-                    todo.append(entry.path)
-                elif entry.is_file():
-                    data = Path(entry.path).read_bytes()
-                    found[inside] = _index(data) if entry.name.endswith(".bin") else data
-    return found
-
-
-def _index(data: bytes) -> object:
-    # kmod leaves an index without a source empty; a case may have broken one.
-    try:
-        return tuple(TrieIndex.from_bytes(data).items()) if data else ()
-    except FormatError:
-        return data
-
-
-def _judge_declared(case: Case, lkm: Seen, kmod: Seen) -> Verdict:
-    problems = []
-    if case.differs not in {difference.id for difference in DIFFERENCES}:
-        problems.append(f"no difference {case.differs!r} is declared")
-    if not _problems(lkm, kmod):
-        problems.append("kmod answers the same: no difference to declare")
-    told = case.expected
-    for what, wanted, got in (
-        ("status", told.status, lkm.status),
-        ("stdout", told.out, lkm.out.decode("utf-8", "replace")),
-        ("stderr", told.err, lkm.err.decode("utf-8", "replace")),
-        ("calls", told.calls, lkm.calls),
-    ):
-        if wanted is not None and wanted != got:
-            problems.append(f"{what}: declared {wanted!r}, lkm {got!r}")
-    return Verdict(lkm, kmod, (case.differs,), tuple(problems))
-
-
-def _problems(lkm: Seen, kmod: Seen) -> tuple[str, ...]:
-    problems = [
-        f"{what}: kmod {theirs!r}, lkm {mine!r}"
-        for what, theirs, mine in (
-            ("status", kmod.status, lkm.status),
-            ("stdout", kmod.out, lkm.out),
-            ("stderr", kmod.err, lkm.err),
-            ("calls", kmod.calls, lkm.calls),
-        )
-        if theirs != mine
-    ]
-    for name in sorted({*kmod.files, *lkm.files}):
-        theirs, mine = kmod.files.get(name), lkm.files.get(name)
-        if theirs != mine:
-            problems.append(f"file {name}: kmod {theirs!r:.400}, lkm {mine!r:.400}")
-    return tuple(problems)
+    return Seen(ran.status, ran.out, ran.err, tuple(kernel.calls), *files_in(root))

@@ -90,18 +90,18 @@ class FakeKernel:
             except OSError:
                 return
             with connection:
-                call, flags, text, file = connection.recv(16384).decode("latin-1").split("\0")
+                call, flags, text, file = _decoded(connection.recv(16384)).split("\0")
                 number = self._answer(call, int(flags), text, file)
                 connection.send(str(number).encode())
 
     def _answer(self, call: str, flags: int, text: str, file: str) -> int:
         data = b"" if call == "delete_module" else self._image(file).read_bytes()
         name = text if call == "delete_module" else _name_of(data, file)
-        made = f"{call} {name} flags={flags:#x}"
+        made = f"{call} {_shown(name)} flags={flags:#x}"
         if call != "delete_module":
-            made = f"{call} {name} flags={flags:#x} params={text!r}"
+            made += f" params={text!r}"
         if call == "finit_module":
-            made += f" file={file}"
+            made += f" file={_shown(file)}"
         if call == "init_module":
             made += f" bytes={len(data)} sha256={hashlib.sha256(data).hexdigest()[:16]}"
         self.calls.append(made)
@@ -128,7 +128,7 @@ class FakeKernel:
         if self._folder(name).exists():
             return errno.EEXIST
         depends = re.search(rb"\0?depends=([^\0]*)\0", data)
-        needed = depends[1].decode().split(",") if depends and depends[1] else []
+        needed = _decoded(depends[1]).split(",") if depends and depends[1] else []
         if not all(self._folder(each).exists() for each in needed):
             return errno.ENOENT
         self._add(Loaded(name=name))
@@ -147,7 +147,7 @@ class FakeKernel:
         listed = self.root / "proc/modules"
         if listed.exists():
             lines = listed.read_text().splitlines(keepends=True)
-            listed.write_text("".join(line for line in lines if line.split()[0] != name))
+            listed.write_text("".join(line for line in lines if line.split()[:1] != [name]))
         for holder in self.root.glob(f"sys/module/*/holders/{name}"):
             holder.unlink()
             self._count(holder.parent.parent.name, -1)
@@ -155,10 +155,12 @@ class FakeKernel:
 
     def _add(self, module: Loaded) -> None:
         listed = self.root / "proc/modules"
+        before = listed.read_text() if listed.exists() else None
         users = "".join(f"{holder}," for holder in module.holders) or "-"
         word = {"live": "Live", "coming": "Loading", "going": "Unloading"}[module.state]
         line = f"{module.name} {module.size} {module.refcnt} {users} {word} {_ZEROS}\n"
-        listed.write_text(line + listed.read_text())
+        if before is not None:
+            listed.write_text(line + before)
         if not module.sysfs:
             return
         folder = self._folder(module.name)
@@ -184,6 +186,15 @@ class FakeKernel:
         return self.root / "sys/module" / name
 
 
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _shown(text: str) -> str:
+    """Return *text* as can be printed: names of files are bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _number(file: Path) -> int:
     """Return the number in *file*; 0 where a case has put none there."""
     text = file.read_text().strip() if file.exists() else ""
@@ -193,5 +204,5 @@ def _number(file: Path) -> int:
 def _name_of(data: bytes, file: str) -> str:
     found = re.search(rb"\0name=([^\0]*)\0", data)
     if found:
-        return found[1].decode()
+        return _decoded(found[1])
     return os.path.basename(file).partition(".")[0].replace("-", "_")

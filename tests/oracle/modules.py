@@ -62,10 +62,10 @@ def _without_size(data: bytes) -> bytes:
 
 
 _PACKED: Mapping[str, Callable[[bytes], bytes]] = {
-    "gz": gzip.compress,
+    "gz": lambda data: gzip.compress(data, mtime=0),
     "xz": lzma.compress,
     "zst": zstd.compress,
-    "gz twice": _in_two(gzip.compress),
+    "gz twice": _in_two(lambda data: gzip.compress(data, mtime=0)),
     "xz twice": _in_two(lzma.compress),
     "zst twice": _in_two(zstd.compress),
     "zst without size": _without_size,

@@ -15,7 +15,7 @@ from pathlib import Path
 from lkm._text import decode
 from tests.cli.running import Ran, lkm
 from tests.debian import a_kernel, newest, unpacked
-from tests.oracle.compare import DIFFERENCES
+from tests.oracle.declared import DIFFERENCES
 
 KERNELS: Mapping[str, Callable[[], Path]] = {
     "amd64": lambda: a_kernel("linux-image-amd64"),

@@ -19,8 +19,8 @@ _DIGITS = "0123456789ABCDEF"
 def modaliases(catalog: Catalog, count: int, seed: int = 7) -> list[str]:
     """Return about *count* words: devices, symbols, names, built-ins' aliases, and misses."""
     source = random.Random(seed)
-    patterns = [key for key, _, _ in catalog.alias_index.items()]
-    symbols = [key for key, _, _ in catalog.symbol_index.items()]
+    patterns = [key for key, _, _ in catalog.all_aliases()]
+    symbols = [key for key, _, _ in catalog.all_symbols()]
     builtin = [
         value for each in catalog.builtins() for key, value in each.modinfo if key == "alias"
     ]
@@ -96,7 +96,7 @@ def made_up_words() -> list[str]:
 def _lines(catalog: Catalog, source: random.Random) -> Iterator[str]:
     names = [entry.name for entry in catalog.entries()]
     builtins = [each.name for each in catalog.builtins()]
-    patterns = [key for key, _, _ in catalog.alias_index.items()]
+    patterns = [key for key, _, _ in catalog.all_aliases()]
 
     def one() -> str:
         return dashed(source, source.choice(names))

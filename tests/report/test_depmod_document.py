@@ -39,6 +39,25 @@ def test_a_problem_names_what_it_is_about(tmp_path: Path) -> None:
         assert f"depmod: {each['level']}: {each['text']}" in ran.err
 
 
+def test_a_need_that_nobody_meets_is_named_with_its_versions(tmp_path: Path) -> None:
+    versions = {"printk": 1, "nowhere": 3, "module_layout": 4}
+    user = a_module(name="user", imports=["printk", "nowhere"], versions=versions)
+    root = a_root(tmp_path, {"kernel/user.ko": user})
+    (tmp_path / "symvers").write_text(
+        "0x00000004\tmodule_layout\tvmlinux\tEXPORT_SYMBOL\t\n"
+        "0x000000ff\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n"
+    )
+
+    problems = json.loads(depmod(root, "-e", "-E", str(tmp_path / "symvers")).out)["problems"]
+
+    found = {each["kind"]: each for each in problems if each["symbol"] is not None}
+    keys = ("symbol", "needed_crc", "offered_crc")
+    assert {kind: tuple([each[key] for key in keys]) for kind, each in found.items()} == {
+        "unknown-symbol": ("nowhere", None, None),
+        "symbol-version": ("printk", "0x00000001", "0x000000ff"),
+    }
+
+
 @pytest.mark.parametrize(
     ("configuration", "chosen", "because", "rule"),
     [

@@ -19,7 +19,8 @@ def _catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 
 def document(word: str, catalog: Catalog, text: str = "") -> dict[str, object]:
-    made = lookup_document({word: lookup(word, catalog, settings(text, catalog))}, catalog)
+    answers = {word: lookup(word, catalog, settings(text, catalog))}
+    made = lookup_document(answers, {}, catalog)
     return validate(json.dumps({**made, "messages": []}))
 
 

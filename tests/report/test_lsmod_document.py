@@ -6,10 +6,13 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from lkm.kernel.live import LiveKernel
 from lkm.report.documents.loaded import lsmod_document
 from lkm.report.documents.writing import write_whole
 from lkm.report.text import lsmod_table
+from tests.cli.running import lkm
 from tests.kernel.test_sysfs import FILES, a_folder
 from tests.report import retelling
 from tests.report.validating import validate
@@ -36,7 +39,7 @@ def a_machine(root: Path) -> LiveKernel:
 
 def document_of(kernel: LiveKernel) -> str:
     out = io.StringIO()
-    write_whole(lsmod_document(kernel, kernel.modules()), None, [], out)
+    write_whole(lsmod_document(kernel, *kernel.snapshot()), None, [], out)
     validate(out.getvalue())
     return out.getvalue()
 
@@ -63,21 +66,53 @@ def test_every_file_is_in_the_document(tmp_path: Path) -> None:
     assert plain["refcnt"] is None
     for name, text in FILES.items():
         value = text.removesuffix("\n")
-        hidden = name in ("uevent", "sections/.hidden", "sections/.odd", "refcnt", "more/inside")
-        if not hidden and not name.startswith("notes/"):
+        hidden = name in ("uevent", "sections/.hidden", "sections/.odd", "refcnt")
+        if name.startswith("notes/"):
+            assert value.encode().hex() in document
+        elif not hidden:
             shown = json.dumps(value)
             assert shown in document or value in document, name
 
 
-def test_a_module_that_goes_between_list_and_folders_is_left_out(tmp_path: Path) -> None:
+def test_what_folders_and_links_hold_is_in_the_document(tmp_path: Path) -> None:
     kernel = a_machine(tmp_path)
-    listed = kernel.modules()
-    (tmp_path / "sys/module/snd").rename(tmp_path / "gone")
+    folder = tmp_path / "sys/module/snd"
+    (folder / "drivers").mkdir()
+    (folder / "drivers/pci:snd").symlink_to("../../bus/pci/drivers/snd")
 
-    modules = lsmod_document(kernel, listed)["modules"]
+    snd = json.loads(document_of(kernel))["modules"][0]
 
-    assert isinstance(modules, list)
-    assert [module["name"] for module in modules] == ["other", "plain"]
+    assert snd["notes"] == {".note.gnu.build-id": "04"}
+    assert snd["folders"] == {"more": {"inside": "hello", "deeper": {"still": "there"}}}
+    assert snd["drivers"] == ["pci:snd"]
+    assert snd["links"] == {"drivers/pci:snd": "../../bus/pci/drivers/snd"}
+
+
+@pytest.mark.parametrize(("version", "modules"), [(True, []), (False, None)])
+def test_without_a_list_the_parts_of_the_kernel_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, version: bool, modules: list[str] | None
+) -> None:
+    kernel = a_machine(tmp_path)
+    (tmp_path / "proc/modules").unlink()
+    if not version:
+        (tmp_path / "proc/version").unlink()
+    monkeypatch.setattr("lkm.cli.lsmod.open_kernel", lambda _on, _console: kernel)
+
+    ran = lkm("lsmod", "--json")
+
+    document = validate(ran.out)
+    assert (ran.status, document["schema"], document["modules"]) == (1, "lkm.lsmod/1", modules)
+    assert [each["name"] for each in json.loads(ran.out)["builtin"]] == ["printk"]
+    assert "could not open /proc/modules" in json.loads(ran.out)["messages"][0]["text"]
+
+
+def test_without_list_and_sysfs_there_is_only_the_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = LiveKernel(str(tmp_path))
+    monkeypatch.setattr("lkm.cli.lsmod.open_kernel", lambda _on, _console: kernel)
+
+    assert validate(lkm("lsmod", "--json").out)["schema"] == "lkm.error/1"
 
 
 def test_without_sysfs_the_list_is_all(tmp_path: Path) -> None:

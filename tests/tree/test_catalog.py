@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lkm.errors import FormatError, NoTreeError
+from lkm.errors import NoTreeError
 from lkm.tree.catalog import Catalog
 from lkm.tree.depmod import build_indexes, write_indexes
 from tests.builders.elf import AnExport, a_module
-from tests.tree.trees import RELEASE, a_tree, chained
+from tests.tree.trees import RELEASE, a_tree, chained, node_places
 
 BINARY = ("modules.dep.bin", "modules.alias.bin", "modules.symbols.bin")
+INDEXES = (*BINARY, "modules.builtin.bin", "modules.builtin.alias.bin")
 TEXT = ("modules.dep", "modules.alias", "modules.symbols")
 
 
@@ -64,11 +65,7 @@ def without_anything(directory: Path) -> Catalog:
     return Catalog.open(str(directory))
 
 
-def scanned(directory: Path) -> Catalog:
-    return Catalog.from_scan(str(directory))
-
-
-WAYS = [indexed, from_text, from_a_bad_index, without_anything, scanned]
+WAYS = [indexed, from_text, from_a_bad_index, without_anything]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -85,7 +82,6 @@ def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], 
     assert catalog.entry("crc-16") == catalog.entry("crc_16")
     assert [entry.name for entry in catalog.entries()] == ["ext4", "jbd2", "crc_16"]
     assert catalog.file(ext4.path) == f"{directory}/kernel/fs/ext4.ko"
-    assert catalog.name_of("updates/crc-16.ko") == "crc_16"
     assert catalog.aliases("fs_ext4") == ("ext4",)
     assert catalog.aliases("ext4") == ("ext4", "crc_16")
     assert catalog.aliases("none") == ()
@@ -96,8 +92,8 @@ def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], 
     assert catalog.builtin_aliases("net_pf_1") == ("unix",)
     unix, _ = catalog.builtins()
     assert unix.modinfo == (("alias", "net-pf-1"), ("license", "GPL"))
-    assert len(list(catalog.alias_index.items())) == 3
-    assert len(list(catalog.symbol_index.items())) == 2
+    assert len(catalog.all_aliases()) == 3
+    assert len(catalog.all_symbols()) == 2
     softdep, weakdep = catalog.config_texts()
     assert softdep[0] == f"{directory}/modules.softdep"
     assert softdep[1].endswith("\nsoftdep ext4 pre: crc-16\n")
@@ -106,25 +102,90 @@ def test_every_way_gives_the_same_answers(tmp_path: Path, way: Callable[[Path], 
     catalog.close()
 
 
-@pytest.mark.parametrize(
-    ("way", "source", "notice"),
-    [
-        (indexed, "indexes", ""),
-        (from_text, "text", "modules.dep.bin cannot be read (No such file or directory)"),
-        (from_a_bad_index, "text", "version 1.1"),
-        (without_anything, "scan", "scanning the module files"),
-        (scanned, "scan", ""),
-    ],
-)
-def test_a_catalog_says_what_answers_and_why(
-    tmp_path: Path, way: Callable[[Path], Catalog], source: str, notice: str
+def everything(catalog: Catalog) -> dict[str, object]:
+    """Return what a catalog answers to each kind of question."""
+    return {
+        "entries": [(each.name, each.path, each.depends) for each in catalog.entries()],
+        "names": [getattr(catalog.entry(name), "path", None) for name in ("ext4", "jbd2", "no")],
+        "aliases": [catalog.aliases(word) for word in ("fs_ext4", "ext4", "none")],
+        "symbols": [catalog.symbol_owners(f"symbol:{name}") for name in ("jbd2_start", "crc16")],
+        "builtin": [catalog.is_builtin(name) for name in ("unix", "ext-two", "ext4")],
+        "builtin aliases": [catalog.builtin_aliases(word) for word in ("net_pf_1", "none")],
+        "all": [catalog.all_aliases(), catalog.all_symbols(), catalog.all_builtin_aliases()],
+    }
+
+
+def remove(directory: Path, *names: str) -> None:
+    for name in names:
+        (directory / name).unlink()
+
+
+def break_one(directory: Path) -> None:
+    (directory / "modules.alias.bin").write_bytes(b"\xb0\x07\xf4W\0\1\0\1\0\0\0\x0c")
+
+
+ASKED: list[tuple[Callable[[Path], object], Callable[[Catalog], object], str, str]] = [
+    (lambda _: None, everything, "indexes", ""),
+    # What is not asked may be missing.
+    (
+        lambda tree: remove(tree, "modules.symbols", "modules.symbols.bin"),
+        lambda tree: (tree.entry("ext4"), tree.aliases("fs_ext4"), tree.config_texts()),
+        "indexes",
+        "",
+    ),
+    (break_one, lambda tree: tree.entry("ext4"), "indexes", ""),
+    (break_one, lambda tree: tree.aliases("ext4"), "text", "modules.alias.bin is no usable index"),
+    (
+        lambda tree: remove(tree, *INDEXES),
+        everything,
+        "text",
+        "modules.dep.bin cannot be read (No such file or directory)",
+    ),
+    (
+        lambda tree: remove(tree, "modules.builtin.bin"),
+        lambda tree: tree.is_builtin("unix"),
+        "text",
+        "modules.builtin.bin cannot be read",
+    ),
+    (
+        lambda tree: (tree / "modules.builtin.alias.bin").write_bytes(b""),
+        lambda tree: tree.builtin_aliases("net_pf_1"),
+        "text",
+        "modules.builtin.alias.bin is no usable index (cut off in the header)",
+    ),
+    (
+        lambda tree: remove(tree, "modules.builtin.bin", "modules.builtin"),
+        lambda tree: tree.is_builtin("unix"),
+        "indexes",
+        "",
+    ),
+    (
+        lambda tree: remove(tree, "modules.dep.bin", "modules.dep"),
+        lambda tree: tree.config_texts(),
+        "scan",
+        "scanning the module files instead",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "ask", "source", "notice"), ASKED)
+def test_a_catalog_says_once_what_answers_and_why(
+    tmp_path: Path,
+    change: Callable[[Path], object],
+    ask: Callable[[Catalog], object],
+    source: str,
+    notice: str,
 ) -> None:
-    catalog = way(a_small_tree(tmp_path))
+    directory = a_small_tree(tmp_path)
+    change(directory)
+    notices: list[str] = []
+    catalog = Catalog.open(str(directory), on_notice=notices.append)
+
+    assert ask(catalog) == ask(catalog)
 
     assert catalog.source == source
-    assert notice in catalog.notice
-    assert bool(notice) == bool(catalog.notice)
-    assert "\n" not in catalog.notice
+    assert len(notices) == bool(notice)
+    assert all(notice in each and "\n" not in each for each in notices)
 
 
 def test_empty_indexes_of_builtins_as_kmod_leaves_them_do_no_harm(tmp_path: Path) -> None:
@@ -134,12 +195,13 @@ def test_empty_indexes_of_builtins_as_kmod_leaves_them_do_no_harm(tmp_path: Path
     for name in ("modules.builtin", "modules.builtin.modinfo"):
         (directory / name).unlink()
 
-    catalog = Catalog.open(str(directory))
+    notices: list[str] = []
+    catalog = Catalog.open(str(directory), on_notice=notices.append)
 
-    assert (catalog.source, catalog.notice) == ("indexes", "")
     assert not catalog.is_builtin("unix")
     assert catalog.builtin_aliases("net_pf_1") == ()
     assert catalog.builtins() == ()
+    assert (catalog.source, notices) == ("indexes", [])
 
 
 def test_a_tree_of_an_old_kernel_has_absolute_paths_that_lie_below_it(tmp_path: Path) -> None:
@@ -165,12 +227,9 @@ def test_a_tree_of_an_old_kernel_has_absolute_paths_that_lie_below_it(tmp_path: 
     assert catalog.config_texts() == ()
 
 
-@pytest.mark.parametrize("way", [Catalog.open, Catalog.from_scan])
-def test_a_missing_tree_is_an_error_that_says_what_helps(
-    tmp_path: Path, way: Callable[[str], Catalog]
-) -> None:
+def test_a_missing_tree_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
     with pytest.raises(NoTreeError) as caught:
-        way(str(tmp_path / "none"))
+        Catalog.open(str(tmp_path / "none"))
 
     assert caught.value.remedy == (
         "name a root or a release that has one; lsmod and rmmod need none"
@@ -182,11 +241,11 @@ def a_tree_with_cycles(root: Path) -> Path:
     return a_tree(root, chained(needs), order=[f"kernel/{name}.ko" for name in needs])
 
 
-@pytest.mark.parametrize("way", [Catalog.open, Catalog.from_scan])
-def test_a_cycle_takes_nothing_from_the_rest_of_a_scanned_tree(
-    tmp_path: Path, way: Callable[[str], Catalog]
+@pytest.mark.parametrize("way", [indexed, without_anything])
+def test_a_cycle_takes_nothing_from_the_rest_of_a_tree(
+    tmp_path: Path, way: Callable[[Path], Catalog]
 ) -> None:
-    catalog = way(str(a_tree_with_cycles(tmp_path)))
+    catalog = way(a_tree_with_cycles(tmp_path))
 
     assert {entry.name: entry.depends for entry in catalog.entries()} == {
         "user": ("kernel/a.ko", "kernel/b.ko", "kernel/deep.ko"),
@@ -201,36 +260,81 @@ def test_a_cycle_takes_nothing_from_the_rest_of_a_scanned_tree(
 
 def test_a_catalog_names_cycles_and_what_follows_from_them(tmp_path: Path) -> None:
     directory = str(a_tree_with_cycles(tmp_path))
-    scanned_notice = Catalog.from_scan(directory).notice
-    opened_notice = Catalog.open(directory).notice
+    notices: list[str] = []
+    Catalog.open(directory, on_notice=notices.append).entries()
 
     cycles = (
         "modules depend on each other: a -> b -> a, x -> x; "
         "by depmod's rules neither these nor what needs them can be loaded"
     )
-    assert scanned_notice == f"{directory}: {cycles}"
-    assert opened_notice == (
+    assert notices == [
         f"{directory}: modules.dep.bin cannot be read (No such file or directory); "
         f"scanning the module files instead; {cycles}"
-    )
+    ]
 
 
 def test_an_empty_tree_answers_that_nothing_is_there(tmp_path: Path) -> None:
     catalog = Catalog.open(str(a_tree(tmp_path, {}, order=None, builtin=None)))
 
-    assert (catalog.source, catalog.entries()) == ("scan", ())
+    assert (catalog.entries(), catalog.source) == ((), "scan")
 
 
-def test_an_index_broken_inside_is_an_error_that_says_what_helps(tmp_path: Path) -> None:
+def cuts(data: bytes) -> list[bytes]:
+    return [data[:place] for place in range(1, len(data))]
+
+
+def unwritten(data: bytes) -> list[bytes]:
+    """Return *data* with zeros for its end, from somewhere in the header or a node's beginning."""
+    places = [*range(1, 12), *node_places(data)]
+    return [data[:place] + bytes(len(data) - place) for place in places]
+
+
+@pytest.mark.parametrize("name", INDEXES)
+@pytest.mark.parametrize("damage", [cuts, unwritten])
+def test_an_index_damaged_anywhere_is_replaced_by_its_text(
+    tmp_path: Path, name: str, damage: Callable[[bytes], list[bytes]]
+) -> None:
+    directory = a_small_tree(tmp_path)
+    sound = (directory / name).read_bytes()
+    expected = everything(Catalog.open(str(directory)))
+
+    for place, damaged in enumerate(damage(sound)):
+        (directory / name).write_bytes(damaged)
+        notices: list[str] = []
+        catalog = Catalog.open(str(directory), on_notice=notices.append)
+
+        assert everything(catalog) == everything(catalog) == expected, place
+        assert len(notices) == 1, place
+        assert all(name in each and "reading the text files" in each for each in notices)
+
+
+def test_without_the_text_a_damaged_index_is_replaced_by_a_scan(tmp_path: Path) -> None:
+    directory = a_small_tree(tmp_path)
+    expected = everything(Catalog.open(str(directory)))
+    for name, text in zip(BINARY, TEXT, strict=True):
+        (directory / text).unlink()
+        (directory / name).write_bytes((directory / name).read_bytes()[:-8])
+    notices: list[str] = []
+
+    catalog = Catalog.open(str(directory), on_notice=notices.append)
+
+    assert (everything(catalog), catalog.source) == (expected, "scan")
+    assert len(notices) == 1
+    assert notices[0].startswith(f"{directory}: modules.dep.bin is no usable index (")
+    assert notices[0].endswith("; scanning the module files instead (depmod mends this)")
+
+
+def test_what_the_intact_part_of_a_damaged_index_answers_is_taken(tmp_path: Path) -> None:
     directory = a_small_tree(tmp_path)
     path = directory / "modules.dep.bin"
-    path.write_bytes(path.read_bytes()[:-8])
+    path.write_bytes(path.read_bytes()[:-1])
+    (directory / "modules.dep").unlink()
+    notices: list[str] = []
 
-    with pytest.raises(FormatError) as caught:
-        Catalog.open(str(directory)).entries()
+    entry = Catalog.open(str(directory), on_notice=notices.append).entry("crc_16")
 
-    assert caught.value.path == str(path)
-    assert caught.value.remedy == "run depmod to write the indexes anew"
+    assert entry is not None
+    assert notices == []
 
 
 def test_a_relative_directory_is_made_absolute(

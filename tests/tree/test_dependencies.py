@@ -139,21 +139,25 @@ def test_a_cycle_through_thousands_needs_no_recursion() -> None:
     assert cycles(graph, range(20_000)) == (tuple(range(20_000)),)
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_each_chain_is_a_cycle_and_each_module_of_a_cycle_is_in_one(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize(("size", "most"), [(12, 2), (20, 3), (50, 3), (100, 6)])
+def test_each_chain_is_a_cycle_and_each_module_of_a_cycle_is_in_one(
+    seed: int, size: int, most: int
+) -> None:
     source = random.Random(seed)
-    graph = [source.sample(range(12), source.randrange(3)) for _ in range(12)]
+    graph = [source.sample(range(size), source.randrange(most + 1)) for _ in range(size)]
     _, stuck = number(graph)
 
     chains = cycles(graph, stuck)
 
+    assert len(chains) == len(set(chains))
     for chain in chains:
         assert all(
             after in graph[module]
             for module, after in zip(chain, [*chain[1:], chain[0]], strict=True)
         )
     assert {module for chain in chains for module in chain} == {
-        module for module in range(12) if reaches_itself(graph, module)
+        module for module in range(size) if reaches_itself(graph, module)
     }
 
 

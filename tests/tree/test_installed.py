@@ -203,6 +203,13 @@ def test_a_missing_tree_names_those_that_are_there(tmp_path: Path) -> None:
     assert "6.1" in caught.value.remedy
 
 
+def test_an_empty_release_is_none_at_all(tmp_path: Path) -> None:
+    a_kernel(tmp_path, "6.1")
+
+    with pytest.raises(NoTreeError):
+        tree_directory(str(tmp_path), "")
+
+
 def test_a_root_without_kernels_has_none(tmp_path: Path) -> None:
     assert installed_kernels(str(tmp_path)) == ()
     assert installed_kernels(str(tmp_path / "nowhere")) == ()

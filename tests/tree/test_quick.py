@@ -31,6 +31,17 @@ def aged(path: Path, seconds: float) -> None:
     os.utime(path, ns=(moment, moment))
 
 
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+    aged(path, -10)
+
+
+def zeroed(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[:-8] + bytes(8))
+    aged(path, -10)
+
+
 def linked(directory: Path) -> None:
     more = directory.parent / "more"
     more.mkdir()
@@ -46,6 +57,8 @@ STALE: dict[str, Callable[[Path], object]] = {
     "a folder, from which a module may be gone": lambda tree: aged(tree / "kernel", -9),
     "an index is missing": lambda tree: (tree / "modules.symbols.bin").unlink(),
     "an index is something else": lambda tree: (tree / "modules.alias.bin").write_text("x" * 20),
+    "an index is cut off": lambda tree: cut(tree / "modules.dep.bin"),
+    "the end of an index was never written": lambda tree: zeroed(tree / "modules.symbols.bin"),
     "no modules.dep": lambda tree: (tree / "modules.dep").unlink(),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import random
 import signal
@@ -20,6 +19,7 @@ import pytest
 
 from lkm.cli.main import main
 from lkm.tree.depmod import build_indexes
+from lkm.tree.lock import LOCK_NAME, Lock
 from lkm.tree.scan import Scanned, scan_tree
 from tests.cli.running import lkm
 from tests.tree.trees import RELEASE, a_tree, chained
@@ -61,12 +61,9 @@ class Tree:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock of who writes here."""
-        descriptor = os.open(self.directory, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with Lock(str(self.directory)) as lock:
+            lock.take(0)
             yield
-        finally:
-            os.close(descriptor)
 
     def limited(self, limit: str) -> subprocess.CompletedProcess[str]:
         """Run depmod in a process that has all it imports already, under a limit of resources."""
@@ -91,7 +88,7 @@ class Tree:
 
     def assert_each_index_is_whole(self) -> None:
         for name, data in self.written().items():
-            if not name.endswith(".lkm-new"):
+            if not name.endswith(".lkm-new") and name != LOCK_NAME:
                 assert data in [files[name] for files in self.indexes], name
 
 

@@ -62,8 +62,27 @@ def test_links_among_many_folders_do_not_multiply(tmp_path: Path) -> None:
             if other != one:
                 (tmp_path / f"d{one}/to{other}").symlink_to(f"../d{other}")
 
-    assert {os.path.basename(path) for path in found(tmp_path)} == {f"m{n}.ko" for n in range(8)}
-    assert len(found(tmp_path)) < 200
+    walked = walk(str(tmp_path))
+
+    assert {os.path.basename(path) for path in walked.paths} == {f"m{n}.ko" for n in range(8)}
+    assert len(walked.paths) < 2000
+    assert [problem.kind for problem in walked.problems] == ["many-links"]
+
+
+def test_each_of_many_links_to_one_folder_is_followed(tmp_path: Path) -> None:
+    files(tmp_path, "real/a.ko")
+    for number in range(100):
+        (tmp_path / f"l{number}").symlink_to("real")
+
+    assert len(found(tmp_path)) == 101
+
+
+def test_links_to_and_fro_between_two_folders_end(tmp_path: Path) -> None:
+    files(tmp_path, "one/a.ko", "two/b.ko")
+    (tmp_path / "one/there").symlink_to("../two")
+    (tmp_path / "two/back").symlink_to("../one")
+
+    assert found(tmp_path) == ["one/a.ko", "one/there/b.ko", "two/b.ko", "two/back/a.ko"]
 
 
 def test_a_very_deep_tree_needs_no_recursion(tmp_path: Path) -> None:

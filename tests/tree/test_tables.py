@@ -35,8 +35,10 @@ def test_aliases_keep_their_dashes_and_their_blanks() -> None:
 def test_soft_and_weak_dependencies_keep_their_text() -> None:
     softdeps = (("ext4", "pre: crypto-crc32c"), ("cifs", ""))
 
-    assert tables.parse_softdeps(tables.softdep_text(softdeps)) == softdeps
-    assert tables.parse_weakdeps(tables.weakdep_text(softdeps)) == softdeps
+    assert tables.weakdep_text(softdeps) == (
+        b"# Weak dependencies extracted from modules themselves.\n"
+        b"weakdep ext4 pre: crypto-crc32c\nweakdep cifs \n"
+    )
     assert tables.softdep_text(softdeps) == (
         b"# Soft dependencies extracted from modules themselves.\n"
         b"softdep ext4 pre: crypto-crc32c\nsoftdep cifs \n"

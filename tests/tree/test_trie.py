@@ -10,6 +10,8 @@ import pytest
 
 from lkm.errors import FileError, FormatError
 from lkm.tree.trie import TrieIndex
+from lkm.tree.trie_writer import build_index
+from tests.tree.trees import node_places
 
 PREFIX, VALUES, CHILDREN = 0x8000_0000, 0x4000_0000, 0x2000_0000
 
@@ -82,6 +84,23 @@ def test_a_file_cut_anywhere_is_a_format_error(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [an_index(), PATTERNS], ids=["names", "patterns"])
+def test_a_check_sees_that_a_file_is_cut_or_its_end_not_written(data: bytes) -> None:
+    TrieIndex.from_bytes(data).check()
+
+    zeroed = [data[:place] + bytes(len(data) - place) for place in node_places(data)]
+    for damaged in (*[data[:size] for size in range(len(data))], *zeroed):
+        with pytest.raises(FormatError):
+            TrieIndex.from_bytes(damaged).check()
+
+
+def test_a_check_holds_no_other_order_of_nodes_for_damage() -> None:
+    TrieIndex.from_bytes(PATTERNS + b"more").check()
+    TrieIndex.from_bytes(build_index([])).check()
+    with pytest.raises(FormatError, match="without end"):
+        TrieIndex.from_bytes(a_loop()).check()
+
+
+@pytest.mark.parametrize("data", [an_index(), PATTERNS], ids=["names", "patterns"])
 def test_any_byte_changed_gives_an_answer_or_a_format_error(data: bytes) -> None:
     answered = 0
     for place in range(len(data)):
@@ -143,7 +162,8 @@ def test_a_very_deep_file_needs_no_recursion_and_no_memory() -> None:
         b"ab" + struct.pack(">II", CHILDREN | (12 + 10 * number), CHILDREN | (12 + 10 * number))
         for number in range(1, depth)
     )
-    data = struct.pack(">III", 0xB007F457, 0x0002_0001, CHILDREN | 12) + chain + b"aa\0\0\0\0"
+    data = struct.pack(">III", 0xB007F457, 0x0002_0001, CHILDREN | 12) + chain + b"aa"
+    data += struct.pack(">I", CHILDREN | 12)
     index = TrieIndex.from_bytes(data)
 
     assert index.find("a" * 2 * depth) == ()

@@ -57,10 +57,29 @@ def test_an_empty_key_has_its_values_at_the_root() -> None:
     assert list(index.items()) == [("", "none", 1), ("a", "one", 2)]
 
 
-@pytest.mark.parametrize("entry", [("é", "x", 0), ("x", "é", 0), ("a\nb", "x", 0), ("a", "\0", 0)])
+@pytest.mark.parametrize("entry", [("é", "x", 0), ("a\0b", "x", 0), ("a", "\0", 0)])
 def test_what_the_format_cannot_hold_is_a_format_error(entry: Item) -> None:
     with pytest.raises(FormatError):
         build_index([entry])
+
+
+def test_what_it_cannot_hold_is_left_out_where_a_list_takes_it() -> None:
+    left_out: list[tuple[str, str]] = []
+    entries = [("a", "1", 0), ("é", "2", 0), ("b", "\0", 0), ("\udcff", "3", 0), ("é", "4", 1)]
+
+    index = TrieIndex.from_bytes(build_index(entries, left_out))
+
+    assert list(index.items()) == [("a", "1", 0)]
+    assert sorted(left_out) == [("b", "\0"), ("é", "2"), ("é", "4"), ("\udcff", "3")]
+
+
+def test_a_value_is_any_bytes_and_a_key_may_have_a_newline() -> None:
+    entries = [("a", "d\udcff/é\n.ko:", 0), ("a\nb", "x", 1), ("a\tb", "y", 2), ("ab", "z", 3)]
+
+    index = TrieIndex.from_bytes(build_index(entries))
+
+    assert index.find("a") == ("d\udcff/é\n.ko:",)
+    assert [index.find(key) for key in ("a\nb", "a\tb", "ab")] == [("x",), ("y",), ("z",)]
 
 
 def test_a_very_long_key_needs_no_recursion() -> None:

@@ -7,12 +7,12 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from lkm.errors import FileError
+from lkm.tree.lock import LOCK_NAME, Lock
 from lkm.tree.writing import write_indexes
 from tests.tree.users import a_shared_folder, not_root
 
@@ -112,21 +112,70 @@ def test_who_may_not_write_there_is_told_what_else_there_is(tmp_path: Path) -> N
         folder.chmod(0o755)
 
 
-def test_a_second_run_waits_for_the_first(tmp_path: Path) -> None:
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    code = (
-        "import sys; from lkm.tree.writing import write_indexes; "
-        "write_indexes({'modules.dep': b'x'}, sys.argv[1])"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) as second:
-        time.sleep(0.3)
-        assert second.poll() is None
-        assert contents(tmp_path) == {}
+WRITER = (
+    "import sys; from lkm.tree.writing import write_indexes; "
+    "write_indexes({'modules.dep': b'x'}, sys.argv[1], waiting=lambda: print('waits', flush=True))"
+)
 
-        os.close(descriptor)
-        assert second.wait(10) == 0
+
+def test_a_second_run_waits_for_the_first_and_says_so(tmp_path: Path) -> None:
+    with Lock(str(tmp_path)) as first:
+        first.take(0)
+        command = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second:
+            assert second.stdout is not None
+            assert second.stdout.readline() == "waits\n"
+            assert "modules.dep" not in contents(tmp_path)
+
+            first.release()
+            assert second.wait(10) == 0
     assert contents(tmp_path) == {"modules.dep": b"x"}
+
+
+def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkm.tree.writing._PATIENCE_S", 0)
+    with Lock(str(tmp_path)) as first:
+        first.take(0)
+        with pytest.raises(FileError) as caught:
+            write_indexes(FILES, str(tmp_path))
+
+        assert (caught.value.path, caught.value.errno) == (str(tmp_path), errno.EBUSY)
+        assert contents(tmp_path) == {LOCK_NAME: b""}  # the first one's lock is untouched
+    assert contents(tmp_path) == {}
+
+
+def test_nobody_else_can_hold_a_run_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkm.tree.writing._PATIENCE_S", 0)
+    # All that another user can open: the folder, and a file that is not the writer's alone.
+    (tmp_path / LOCK_NAME).touch()
+    (tmp_path / LOCK_NAME).chmod(0o644)
+    held = [os.open(path, os.O_RDONLY) for path in (tmp_path, tmp_path / LOCK_NAME)]
+    try:
+        for descriptor in held:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        write_indexes(FILES, str(tmp_path))
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+
+    assert contents(tmp_path) == FILES
+
+
+def test_the_lock_is_for_its_maker_alone(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        with Lock(str(tmp_path)) as lock:
+            lock.take(0)
+            assert (tmp_path / LOCK_NAME).stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(old)
+
+
+def test_what_is_unfinished_is_older_than_any_module(tmp_path: Path) -> None:
+    write_indexes(FILES, str(tmp_path), unfinished=True)
+
+    assert (tmp_path / "modules.dep").stat().st_mtime == 0
+    assert (tmp_path / "modules.dep.bin").stat().st_mtime > 0
 
 
 def test_modules_dep_takes_its_place_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

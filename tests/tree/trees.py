@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lkm.tree.trie_nodes import OFFSET, Nodes, root_of
 from tests.builders.elf import AnExport, a_module
 
 RELEASE = "6.1.0-test"
@@ -49,3 +50,13 @@ def chained(needs: Mapping[str, Sequence[str]]) -> dict[str, bytes]:
         )
         for name, others in needs.items()
     }
+
+
+def node_places(data: bytes) -> list[int]:
+    """Return where the nodes of the binary index *data* begin."""
+    nodes, found = Nodes(data), []
+    todo = [root_of(data, len(data))]
+    for reference in todo:
+        found.append(reference & OFFSET)
+        todo += [child for _, child in nodes.children(nodes.node(reference))]
+    return sorted(found)

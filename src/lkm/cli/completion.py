@@ -7,7 +7,7 @@
 TAB then offers commands, options, module names, files, the parameters of the module at hand,
 loaded modules, releases and fields. Dashes and underscores of module names are equal: what was
 typed stays as it is. Names called by kmod's own tools get no options that only lkm has.
-Exit status: 0.
+Exit status: 0, or 2 for any other word.
 """
 
 from __future__ import annotations

@@ -5,7 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.errors import FileError, FormatError, NoModuleSupportError, NotPermittedError
+from lkm.errors import (
+    FileError,
+    FormatError,
+    NoModuleSupportError,
+    NotPermittedError,
+    UsageError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,9 +90,14 @@ class Console:
         if self.level >= _SYSLOG_LEVELS["INFO"]:
             self.say("INFO", text)
 
-    def error(self, text: str) -> None:
-        """Say what failed."""
+    def error(self, text: str, cause: LkmError | None = None) -> None:
+        """Say what failed; *cause* is what the JSON document gives as the reason."""
+        self.cause = cause or self.cause
         self.say("ERROR", text)
+
+    def misused(self, text: str) -> None:
+        """Say what is wrong with the command line."""
+        self.error(text, UsageError(text))
 
     def warning(self, text: str) -> None:
         """Say what may surprise, but keeps nothing from being done."""
@@ -108,6 +119,11 @@ class Console:
         """Say in one line what failed and what helps."""
         self.cause = error
         self.say(level, one_line(error))
+
+    def usage(self, program: str, error: UsageError) -> None:
+        """Say by which *error* the command line of *program* cannot be meant."""
+        self.cause = error
+        self.raw(f"{program}: {one_line(error)}", text=one_line(error))
 
     def failed_by(self, text: str, error: LkmError) -> None:
         """Say *text*, which is kmod's, of what failed by *error*; then cause and remedy."""

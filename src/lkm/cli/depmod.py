@@ -22,7 +22,7 @@ from lkm.cli.depmod_input import (
 from lkm.cli.dropin import HELP, JSON, ON, VERBOSE, VERSION, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
-from lkm.errors import FileError
+from lkm.errors import FileError, UsageError
 from lkm.tree.depmod import text_of, write_indexes
 from lkm.tree.installed import looks_like_a_release
 
@@ -83,14 +83,17 @@ def run(parsed: Parsed, console: Console) -> int:
     """Index one tree; return 0, or 1 with the reason on stderr."""
     prefix = parsed.last("symbol_prefix")
     if parsed.has("symbol_prefix") and len(os.fsencode(prefix)) != 1:
-        return fatal(console, "-P only takes a single char")
+        text = "-P only takes a single char"
+        return fatal(console, text, UsageError(text))
     release, *files = parsed.arguments or ("",)
-    if release and not looks_like_a_release(release):
-        console.error(f"Bad version passed {release}")
+    if parsed.arguments and not looks_like_a_release(release):
+        console.misused(f"Bad version passed {release}")
         if os.path.exists(release):
             console.hint(_MEANT)
         return 1
-    target = Target(parsed.last("on"), console, root=absolute(parsed, "basedir"), release=release)
+    target = Target(
+        parsed.last("on"), console, root=absolute(parsed, "basedir"), release=release or None
+    )
     place = place_of(parsed, target, release)
     if parsed.has("quick") and (parsed.has("dry_run") or nothing_to_do(place, console)):
         if console.json:
@@ -102,8 +105,7 @@ def run(parsed: Parsed, console: Console) -> int:
     try:
         kernel = kernel_symbols(parsed, prefix)
     except FileError as error:
-        console.cause = error
-        return fatal(console, f"could not load {error.path}: {os.strerror(error.errno)}")
+        return fatal(console, f"could not load {error.path}: {os.strerror(error.errno)}", error)
     checks = checks_of(parsed, console, kernel, prefix)
     everything = not files or parsed.has("all") or parsed.has("quick")
     if everything:
@@ -150,10 +152,16 @@ def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) ->
 def _write(indexes: Indexes, place: Place, console: Console) -> bool:
     if place.out == place.directory and not os.path.isdir(place.out):
         reason = os.strerror(errno.ENOENT)
-        fatal(console, f"could not open directory {place.out}: {reason}")
+        missing = FileError("open", place.out, errno.ENOENT)
+        fatal(console, f"could not open directory {place.out}: {reason}", missing)
         return False
     try:
-        write_indexes(indexes.files, place.out)
+        write_indexes(
+            indexes.files,
+            place.out,
+            unfinished=indexes.cycle is not None,
+            waiting=lambda: console.hint(f"another depmod is writing into {place.out}; waiting"),
+        )
     except FileError as error:
         if error.errno in _CUT_SHORT:
             reason = f"Output is truncated: {os.strerror(error.errno)}"

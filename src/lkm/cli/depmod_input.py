@@ -10,10 +10,10 @@ import os
 
 from lkm._value import Value
 from lkm.config.depmod_d import DepmodSettings
-from lkm.errors import NoTreeError
+from lkm.errors import FileError, NoTreeError, UsageError
 from lkm.names import module_name_of_path
 from lkm.tree.depmod import Checks, build_indexes
-from lkm.tree.installed import looks_like_a_release
+from lkm.tree.installed import looks_like_a_release, modules_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
+    from lkm.errors import LkmError
     from lkm.tree.depmod import Indexes
     from lkm.tree.kernel_symbols import KernelSymbols
     from lkm.tree.scan import Problem
@@ -49,14 +50,12 @@ def place_of(parsed: Parsed, target: Target, release: str) -> Place:
         return Place(release, directory, f"{out}/lib/modules/{release}" if out else directory)
     release = release or os.uname().release
     root = absolute(parsed, "basedir")
-    folder = "/" + parsed.last("moduledir", "lib/modules").strip("/")
-    directory = f"{root}{folder}/{release}"
-    if not parsed.has("moduledir") and not os.path.isdir(directory):
-        # A root without Debian's link from /lib to /usr/lib.
-        beside = f"{root}/usr/lib/modules/{release}"
-        if os.path.isdir(beside):
-            directory, folder = beside, "/usr/lib/modules"
-    return Place(release, directory, f"{out}{folder}/{release}" if out else directory)
+    if parsed.has("moduledir"):
+        folder = parsed.last("moduledir").strip("/")
+    else:
+        folder = modules_folder(root, release)
+    directory = f"{root}/{folder}/{release}"
+    return Place(release, directory, f"{out}/{folder}/{release}" if out else directory)
 
 
 def absolute(parsed: Parsed, key: str) -> str:
@@ -115,7 +114,7 @@ def rules_of(parsed: Parsed, target: Target, place: Place, console: Console) -> 
     """Read depmod.d, or what -C names instead; say what is wrong with it."""
     settings = DepmodSettings.read(target.config_root, parsed.every("config"))
     for complaint in settings.complaints:
-        console.raw(complaint.kmod_text)
+        console.raw(complaint.kmod_text, text=complaint.message)
     if len(parsed.every("verbose")) > 1:
         for remark in settings.remarks(place.release):
             console.say("INFO", remark)
@@ -133,8 +132,9 @@ def index_tree(
     except (OSError, NoTreeError) as problem:
         number = problem.errno if isinstance(problem, OSError) else errno.ENOENT
         reason = os.strerror(number or errno.EIO)
+        cause = FileError("open", place.directory, number or errno.EIO)
         console.error(f"could not open directory {place.directory}: {reason}")
-        fatal(console, f"could not search modules: {reason}")
+        fatal(console, f"could not search modules: {reason}", cause)
         _hint_at_others(place, console)
         return None
 
@@ -158,10 +158,11 @@ def index_files(
     for path in files:
         name = module_name_of_path(path)
         if not path.startswith("/"):
-            fatal(console, f"{path}: not absolute path.")
+            fatal(console, f"{path}: not absolute path.", UsageError(f"{path}: not absolute path."))
             return None
         if not os.path.exists(path):
-            fatal(console, f"could not create module {path}: {os.strerror(errno.ENOENT)}")
+            missing = FileError("read", path, errno.ENOENT)
+            fatal(console, f"could not create module {path}: {os.strerror(errno.ENOENT)}", missing)
             return None
         if name in chosen:
             _say_twice(name, path, chosen[name], console)
@@ -172,15 +173,16 @@ def index_files(
 
 def _say_twice(name: str, path: str, before: str, console: Console) -> None:
     exists = os.strerror(errno.EEXIST)
+    twice = UsageError(f"two files are of one module, {name}: {before} and {path}")
     if path == before:
         console.error(f"hash_add_unique {name}: {exists}")
-        fatal(console, f"could not add module {path}: {exists}")
+        fatal(console, f"could not add module {path}: {exists}", twice)
         return
     console.error(
         f"kmod_module '{name}' already exists with different path: "
         f"new-path='{path}' old-path='{before}'"
     )
-    fatal(console, f"could not create module {path}: {exists}")
+    fatal(console, f"could not create module {path}: {exists}", twice)
 
 
 def say(problems: Sequence[Problem], console: Console) -> None:
@@ -189,7 +191,8 @@ def say(problems: Sequence[Problem], console: Console) -> None:
         console.say(problem.level, problem.text)
 
 
-def fatal(console: Console, text: str) -> int:
-    """Say what ends the program; return its exit status."""
+def fatal(console: Console, text: str, cause: LkmError) -> int:
+    """Say what ends the program, and is caused by *cause*; return its exit status."""
+    console.cause = cause
     console.say("FATAL", text)
     return 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from lkm._text import quoted
 from lkm._value import Value
-from lkm.cli.options import Option, describe, parse
+from lkm.cli.options import Option, OptionError, describe, parse
 from lkm.errors import UsageError
 
 TYPE_CHECKING = False
@@ -32,6 +33,10 @@ ON = Option(
     own=True,
 )
 JSON = Option("json", "", ("json",), "print one JSON document instead of text", own=True)
+
+
+# Behind these nothing counts any more.
+_ENDS = ("help", "version")
 
 
 class Command(Value):
@@ -89,14 +94,18 @@ class Command(Value):
 def read_options(command: Command, words: Sequence[str], console: Console) -> Parsed | None:
     """Read the command line; None where --help or --version has been all there was to do.
 
-    Raises ``OptionError`` in getopt's words.
+    --json counts where it is an option itself, not another's argument; of a line that is wrong it
+    is taken all the same. Raises ``OptionError`` in getopt's words.
     """
-    if command.environment:
-        words = [*split_options(os.environ.get(command.environment, "")), *words]
-    ends = ("help", "version")
-    parsed = parse(command.options, words, permute=command.permute, last=ends)
+    before = _from_environment(command, words, console)
+    try:
+        parsed = _parsed(command, [*before, *words])
+    except OptionError as error:
+        console.json = JSON.key in error.keys
+        raise
+    console.json = parsed.has(JSON.key)
     for key, _ in parsed.given:
-        if key in ends:
+        if key in _ENDS:
             console.json = False
             console.out.write(command.help_text() if key == "help" else KMOD_VERSION)
             return None
@@ -110,8 +119,38 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
     console.kernel = parsed.last("on", "live")
     if console.kernel not in ("live", "sandbox"):
         console.kernel = "live"
-        raise UsageError(f"--on takes live or sandbox, not {parsed.last('on')!r}")
+        raise UsageError(f"--on takes live or sandbox, not {quoted(parsed.last('on'))}")
     return parsed
+
+
+def _parsed(command: Command, words: Sequence[str]) -> Parsed:
+    # As getopt, for whose sake the variable is there: set is enough.
+    permute = command.permute and "POSIXLY_CORRECT" not in os.environ
+    return parse(command.options, words, permute=permute, last=_ENDS)
+
+
+def _from_environment(command: Command, words: Sequence[str], console: Console) -> list[str]:
+    """Return the words of the command's variable, which stand before *words*.
+
+    A modprobe that another program starts must not print JSON to those who read its text, an
+    install command say: there that option is refused, as by kmod, which has none such.
+    """
+    if not command.environment:
+        return []
+    before = split_options(os.environ.get(command.environment, ""))
+    if before and _asks_for_json(command, before):
+        console.json = _asks_for_json(command, words)
+        error = OptionError(f"unrecognized option '--{JSON.names[0]}'")
+        error.remedy = f"give it on the command line, not in {command.environment}"
+        raise error
+    return before
+
+
+def _asks_for_json(command: Command, words: Sequence[str]) -> bool:
+    try:
+        return _parsed(command, words).has(JSON.key)
+    except OptionError as error:
+        return JSON.key in error.keys
 
 
 def split_options(text: str) -> list[str]:

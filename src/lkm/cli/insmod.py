@@ -14,7 +14,7 @@ from lkm.kernel.protocol import IGNORE_MODVERSIONS, IGNORE_VERMAGIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
@@ -61,11 +61,11 @@ _WORDS = {
 def run(parsed: Parsed, console: Console) -> int:
     """Insert the file; return 0, or 1 and the reason on stderr."""
     if not parsed.arguments:
-        console.error("missing filename.")
+        console.misused("missing filename.")
         return 1
     path, *words = parsed.arguments
     if path == "-":
-        console.error("this tool does not support loading from stdin!")
+        console.misused("this tool does not support loading from stdin!")
         return 1
     try:
         # A path that ends in a slash names no module.
@@ -77,7 +77,7 @@ def run(parsed: Parsed, console: Console) -> int:
     kernel = open_kernel(parsed.last("on"), console)
     try:
         image = image_for(kernel, path)
-        kernel.insert(image, " ".join(words), flags=force_flags(parsed))
+        kernel.insert(image, joined(words), flags=force_flags(parsed))
     except LkmError as error:
         _say_failed(path, error, console)
         return 1
@@ -86,6 +86,14 @@ def run(parsed: Parsed, console: Console) -> int:
 
         console.document = insert_document(kernel, image)
     return 0
+
+
+def joined(words: Sequence[str]) -> str:
+    """Return the parameters *words* as the kernel gets them: empty ones at the start are lost."""
+    text = ""
+    for word in words:
+        text = f"{text} {word}" if text else word
+    return text
 
 
 def _say_failed(path: str, error: LkmError, console: Console) -> None:

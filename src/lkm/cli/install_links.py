@@ -10,19 +10,19 @@ Exit status: 0 they are there, 1 something is in the way, 3 they could not be wr
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shutil
 import sys
 
 from lkm._text import printable
+from lkm.cli.beside import written_beside
 from lkm.cli.console import Console
 from lkm.errors import FileError, UsageError
 
 TOOLS = ("depmod", "insmod", "lsmod", "modinfo", "modprobe", "rmmod")
 PROGRAM = "lkm"
 
-MADE, REPLACED, KEPT, REFUSED = "made", "replaced", "kept", "refused"
+MADE, REPLACED, KEPT, REFUSED, LEFT = "made", "replaced", "kept", "refused", "left"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +53,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
     refused = [name for name, action in actions.items() if action == REFUSED]
     if not args.dry_run and not refused:
         _write(args.directory, target, actions)
+    if refused:  # nothing is done about the others either
+        change = {MADE: LEFT, REPLACED: LEFT}
+        actions = {name: change.get(action, action) for name, action in actions.items()}
     _tell(args, program, target, actions, console)
     for name in refused:
         path = f"{args.directory}/{name}"
@@ -102,19 +105,8 @@ def _write(directory: str, target: str, actions: dict[str, str]) -> None:
         raise FileError.from_os("make", directory, error) from error
     for name, action in actions.items():
         if action != KEPT:
-            _link(target, os.path.join(directory, name))
-
-
-def _link(target: str, path: str) -> None:
-    """Make the link under another name first, so that *path* is never gone or half made."""
-    beside = f"{path}.lkm-{os.getpid()}"
-    try:
-        os.symlink(target, beside)
-        os.rename(beside, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(beside)
-        raise FileError.from_os("write", path, error) from error
+            with written_beside(os.path.join(directory, name)) as beside:
+                os.symlink(target, beside)
 
 
 def _tell(

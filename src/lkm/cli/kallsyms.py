@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 
-from lkm._text import decode, printable
+from lkm._text import decode, printable, quoted
 from lkm.cli import which_kernel
 from lkm.cli.console import Console
 from lkm.diagnose.symbols import (
@@ -26,7 +26,7 @@ from lkm.diagnose.symbols import (
     live_table,
     sandbox_table,
 )
-from lkm.errors import NoTreeError, UsageError
+from lkm.errors import LkmError, NoTreeError, UsageError
 from lkm.kallsyms.diff import Diff, compare
 from lkm.kallsyms.snapshot import read_snapshot, write_snapshot
 from lkm.kallsyms.table import Symbol, SymbolTable
@@ -37,7 +37,7 @@ _HIDDEN = "?" * 16
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("words", nargs="*", metavar="WORD", help="as above")
-    parser.add_argument("--module", metavar="M", help="only symbols of this module")
+    parser.add_argument("--module", metavar="LOADED", help="only symbols of this module")
     parser.add_argument("--address", metavar="A", help="the symbol at or before this address (hex)")
     parser.add_argument("--counts", action="store_true", help="with diff: numbers only")
     parser.add_argument(
@@ -117,9 +117,11 @@ def _at_address(used: TableInUse, args: argparse.Namespace, console: Console) ->
     try:
         address = int(args.address, 16)
     except ValueError:
-        raise UsageError(f"--address takes a hexadecimal number, not {args.address!r}") from None
+        wrong = quoted(args.address)
+        raise UsageError(f"--address takes a hexadecimal number, not {wrong}") from None
     if used.table.hidden:
-        console.error(f"no address can be looked up: {used.why_hidden}")
+        text = f"no address can be looked up: {used.why_hidden}"
+        console.error(text, LkmError(text))
         return 3
     found = used.table.at_address(address)
     if console.json:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lkm.cli.console import one_line
-from lkm.cli.dropin import HELP, VERSION, Command, read_options
+from lkm.cli.dropin import HELP, JSON, VERSION, Command, read_options
 from lkm.errors import UsageError
 
 TYPE_CHECKING = False
@@ -29,7 +28,7 @@ COMMAND = Command(
     "kmod",
     "kmod [OPTION] COMMAND [WORD...]",
     "Commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in TOOLS.items()),
-    (VERSION, HELP),
+    (JSON, VERSION, HELP),
     permute=False,
 )
 
@@ -45,12 +44,15 @@ def run(parsed: Parsed, console: Console) -> int:
         return _wrong("missing command", console)
     name, *words = parsed.arguments
     if name == "help":
+        console.json = False
         console.out.write(COMMAND.help_text())
         return 0
     if name not in TOOLS:
+        # Nothing tells which of its words would be options.
+        console.json = console.json or "--json" in words
         return _wrong(f"invalid command '{name}'", console)
-    ended = words.index("--") if "--" in words else len(words)
-    console.json = "--json" in words[:ended]
+    if console.json:
+        words.insert(0, "--json")
     module = _tool(name)
     if name not in _OWN:
         console.program = name
@@ -58,8 +60,7 @@ def run(parsed: Parsed, console: Console) -> int:
         options = read_options(module.COMMAND, words, console)
     except UsageError as error:
         # getopt names the program by the first word that it is given, and that is the command.
-        console.cause = error
-        console.raw(f"{name}: {one_line(error)}")
+        console.usage(name, error)
         return 1
     if options is None:
         return 0
@@ -80,6 +81,7 @@ def _tool(name: str) -> ModuleType:
 
 
 def _wrong(problem: str, console: Console) -> int:
+    console.cause = UsageError(problem)
     console.raw(problem)
     if not console.json:
         console.out.write(COMMAND.help_text())

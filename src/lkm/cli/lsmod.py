@@ -26,22 +26,29 @@ COMMAND = Command(
 def run(parsed: Parsed, console: Console) -> int:
     """Print the table, newest module first; return 0, or 1 where it cannot be had."""
     if parsed.arguments:
-        console.error("too many arguments provided.")
+        console.misused("too many arguments provided.")
         return 1
     kernel = open_kernel(parsed.last("on"), console)
     try:
-        modules = kernel.modules()
+        if console.json:
+            modules, folders = kernel.snapshot()
+        else:
+            modules, folders = kernel.modules(), None
     except (FileError, NoModuleSupportError) as error:
         # kmod knows such a kernel by the missing file only.
         missing = isinstance(error, NoModuleSupportError)
         reason = os.strerror(errno.ENOENT if missing else error.errno)
         console.error(f"could not open /proc/modules: {reason}")
         console.failed_by(f"could not get list of modules: {reason}", error)
+        if console.json:
+            from lkm.report.documents.loaded import unlisted_document
+
+            console.document = unlisted_document(kernel, supported=not missing)
         return 1
     if console.json:
         from lkm.report.documents.loaded import lsmod_document
 
-        console.document = lsmod_document(kernel, modules)
+        console.document = lsmod_document(kernel, modules, folders)
     else:
         console.out.write(lsmod_table(modules))
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from lkm.cli.console import Closed, Console, one_line
+from lkm._text import quoted
+from lkm.cli.console import Closed, Console
 from lkm.errors import LkmError, UsageError
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ DROP_INS = {
     "insmod": "insert one module file",
     "rmmod": "remove loaded modules",
     "depmod": "write the indexes of a modules directory",
-    "kmod": "these six by kmod's own command",
+    "kmod": "kmod's one command, under which all six tools stand",
 }
 
 # lkm's own: exit status 0 yes, 1 no, 2 wrong usage, 3 cannot be told.
@@ -105,7 +106,7 @@ def _command(words: Sequence[str]) -> tuple[str, list[str]]:
     if not rest or rest[0].startswith("-"):
         return "", rest or before
     name = rest.pop(0)
-    if name == "help" and rest:
+    if name == "help" and rest and not rest[0].startswith("-"):
         name, rest = rest[0], ["--help"]
     if name == "kmod" and before:
         # kmod hands it on to the tool that its first word names.
@@ -114,8 +115,6 @@ def _command(words: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _dispatch(name: str, words: list[str], console: Console, *, called: str) -> int:
-    ended = words.index("--") if "--" in words else len(words)
-    console.json = "--json" in words[:ended] and (name in DROP_INS or name in VERBS)
     if name in DROP_INS:
         console.program = name
         # getopt names the program as it was called, kmod's own messages by the tool's name.
@@ -151,8 +150,7 @@ def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) 
         parsed = dropin.read_options(command.COMMAND, words, console)
         status: int = 0 if parsed is None else command.run(parsed, console)
     except UsageError as error:
-        console.cause = error
-        console.raw(f"{called}: {one_line(error)}")
+        console.usage(called, error)
         return 1
     except LkmError as error:
         console.complain(error)
@@ -168,8 +166,7 @@ def _run_verb(name: str, words: list[str], console: Console) -> int:
         args = parse_arguments(name, command, words, console)
         status: int = 0 if args is None else command.run(args, console)
     except UsageError as error:
-        console.cause = error
-        console.raw(f"lkm {name}: {one_line(error)}")
+        console.usage(f"lkm {name}", error)
         return 2
     except LkmError as error:
         console.complain(error)
@@ -187,11 +184,11 @@ def _run_itself(name: str, words: list[str], console: Console) -> int:
         console.out.write(_help())
         return 0
     if name:
-        wrong = f"no command {name!r}"
+        wrong = f"no command {quoted(name)}"
     elif words[0].startswith("--on"):
         wrong = "--on names a kernel for a command, and no command follows"
     else:
-        wrong = f"no option {words[0]!r}"
+        wrong = f"no option {quoted(words[0])}"
     console.raw(f"lkm: {wrong}; lkm --help lists them")
     return 2
 

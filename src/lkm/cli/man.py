@@ -1,9 +1,10 @@
 """Show a manual page of lkm, or write all of them.
 
-COMMAND is one of lkm's commands; without it the page is lkm's own. In a terminal the page is shown
-by man(1), elsewhere its mdoc source is printed. --to DIR writes every page into DIR/man1 and
-DIR/man8, where man finds them if DIR is in its path, such as /usr/local/share/man. Their names
-(lkm-modprobe.8) are none of kmod's. Exit status: 0, or 3 if they could not be written.
+PAGE is one of lkm's commands, or modprobe.d or depmod.d, the files of their configuration; without
+it the page is lkm's own. In a terminal the page is shown by man(1), elsewhere its mdoc source is
+printed. --to DIR writes every page into DIR/man1, man5 and man8, where man finds them if DIR is in
+its path, such as /usr/local/share/man. Their names (lkm-modprobe.8) are none of kmod's.
+Exit status: 0, 2 for an unknown PAGE, 3 if they could not be written.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import shutil
 import subprocess
 import tempfile
 
-from lkm._text import printable
+from lkm._text import printable, quoted
+from lkm.cli.beside import written_beside
 from lkm.cli.console import Console
 from lkm.cli.manual.page import page, page_file, page_names
 from lkm.errors import FileError, UsageError
@@ -22,7 +24,7 @@ from lkm.errors import FileError, UsageError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("page", nargs="?", metavar="COMMAND", help="the command (default: lkm)")
+    parser.add_argument("page", nargs="?", metavar="PAGE", help="the page (default: lkm)")
     parser.add_argument("--to", metavar="DIR", help="write all pages into folders below DIR")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
@@ -35,14 +37,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return _write_all(args.to, console)
     name = args.page or "lkm"
     if name not in page_names():
-        error = UsageError(f"no page for {name!r}")
+        error = UsageError(f"no page for {quoted(name)}")
         error.remedy = "lkm --help lists the commands"
         raise error
     source = page(name)
     if args.json:
         from lkm.report.documents.installing import pages_document
 
-        console.document = pages_document([(name, page_file(name), source)])
+        console.document = pages_document([(name, page_file(name), None, source)])
     elif not (console.out.isatty() and _shown(page_file(name), source)):
         console.out.write(source)
     return 0
@@ -61,32 +63,25 @@ def _shown(file: str, source: str) -> bool:
 
 
 def _write_all(directory: str, console: Console) -> int:
-    written = []
+    written: list[tuple[str, str, str, None]] = []
     for name in page_names():
         file = page_file(name)
         path = os.path.join(directory, f"man{file[-1]}", file)
         _write(path, page(name))
-        written.append((name, path))
+        written.append((name, file, path, None))
     if console.json:
         from lkm.report.documents.installing import pages_document
 
-        console.document = pages_document([(name, path, None) for name, path in written])
+        console.document = pages_document(written)
     else:
-        console.out.write("".join([printable(path) + "\n" for _, path in written]))
+        console.out.write("".join([printable(path) + "\n" for _, _, path, _ in written]))
     return 0
 
 
 def _write(path: str, source: str) -> None:
-    """Write the page under another name first: a full disk leaves the old one as it was."""
-    beside = f"{path}.lkm-{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        try:
-            with open(beside, "w", encoding="utf-8") as stream:
-                stream.write(source)
-            os.replace(beside, path)
-        finally:
-            if os.path.lexists(beside):
-                os.unlink(beside)
     except OSError as error:
         raise FileError.from_os("write", path, error) from error
+    with written_beside(path) as beside, open(beside, "w", encoding="utf-8") as stream:
+        stream.write(source)

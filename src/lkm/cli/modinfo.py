@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import os
 
-from lkm.cli.console import NO_MODINFO, errno_of
+from lkm.cli.console import errno_of
 from lkm.cli.dropin import HELP, JSON, ON, VERSION, Command
+from lkm.cli.modinfo_facts import (
+    builtin_values,
+    described,
+    file_values,
+    must_be_a_module,
+    unreadable,
+)
 from lkm.cli.options import Option
-from lkm.errors import BadNameError, FileError, FormatError, LkmError, NoTreeError
+from lkm.errors import (
+    BadNameError,
+    LkmError,
+    NoSuchModuleError,
+    NoTreeError,
+)
 from lkm.module.facts import Module
-from lkm.module.modinfo import nameless_parameters, parameters
+from lkm.module.modinfo import nameless_parameters
 from lkm.names import alias_name, is_module_file, module_name_of_path
 from lkm.report import text
 
@@ -75,26 +87,36 @@ COMMAND = Command(
 def run(parsed: Parsed, console: Console) -> int:
     """Print each module's facts; return 1 if any could not be had."""
     if not parsed.arguments:
-        console.error("missing module or filename.")
+        console.misused("missing module or filename.")
         return 1
     request = _Request(parsed, console)
-    described: list[dict[str, object]] = []
+    entries: list[dict[str, object]] = []
     for word in parsed.arguments:
         for subject in _subjects(word, request, console):
-            try:
-                if console.json:
-                    described.append(_described(subject, request))
-                else:
-                    _print(subject, request, console)
-            except LkmError as error:
-                _complain(subject, error, console)
-                if console.json:
-                    described.append(_unreadable(subject, error))
+            facts = _told(subject, request, console)
+            if facts is not None:
+                entries.append({"word": word, **facts})
     if console.json:
         from lkm.report.documents.modinfo import modinfo_document
 
-        console.document = modinfo_document(described)
+        console.document = modinfo_document(entries)
     return 1 if console.failed else 0
+
+
+def _told(
+    subject: str | Builtin | LkmError, request: _Request, console: Console
+) -> dict[str, object] | None:
+    """Print what there is to tell of *subject*; for the JSON document return it instead."""
+    if isinstance(subject, LkmError):
+        return unreadable(None, subject) if console.json else None
+    try:
+        if console.json:
+            return described(subject, request.field)
+        _print(subject, request, console)
+    except LkmError as error:
+        _complain(subject, error, console)
+        return unreadable(subject, error) if console.json else None
+    return None
 
 
 class _Request:
@@ -118,8 +140,10 @@ class _Request:
         if self._catalog is None:
             from lkm.cli.target import Target  # files need no tree
 
-            root, release = self._parsed.last("basedir"), self._parsed.last("release")
-            on = self._parsed.last("on")
+            parsed, release = self._parsed, None
+            if parsed.has("release"):
+                release = parsed.last("release")
+            root, on = parsed.last("basedir"), parsed.last("on")
             self._catalog = Target(on, self._console, root=root, release=release).catalog()
         return self._catalog
 
@@ -131,8 +155,11 @@ class _Request:
         return self._builtins.get(name)
 
 
-def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | Builtin]:
-    """Yield the file, or the built-in module, of everything that *word* means."""
+def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | Builtin | LkmError]:
+    """Yield the file, or the built-in module, of everything that *word* means.
+
+    Where there is none, say so, and yield the error.
+    """
     if not request.by_name_only and is_module_file(word) and os.path.isfile(word):
         # As given, not simplified: /cwd/./x.ko.
         yield word if word.startswith("/") else f"{os.getcwd()}/{word}"
@@ -141,14 +168,19 @@ def _subjects(word: str, request: _Request, console: Console) -> Iterator[str | 
         names = _names(word, request)
     except NoTreeError as error:
         console.failed_by(_not_found(word, request), error)
+        yield error
         return
     if not names:
-        console.error(_not_found(word, request))
+        missing = NoSuchModuleError(word, request.catalog().directory)
+        console.error(_not_found(word, request), missing)
+        yield missing
     for name in names:
         entry = request.catalog().entry(name)
         subject = request.builtin(name) if entry is None else request.catalog().file(entry.path)
         if subject is None:
-            console.error(f"Module {name} not found.")
+            missing = NoSuchModuleError(name, request.catalog().directory)
+            console.error(f"Module {name} not found.", missing)
+            yield missing
         else:
             yield subject
 
@@ -184,19 +216,19 @@ def _print(subject: str | Builtin, request: _Request, console: Console) -> None:
         if request.field is None:
             out.write(text.builtin_text(subject, end=end))
         else:
-            out.write("".join([value + end for value in _builtin_values(subject, request.field)]))
+            out.write("".join([value + end for value in builtin_values(subject, request.field)]))
     elif request.field == "filename":  # told without opening it
         out.write(subject + end)
     elif request.field is not None:
         with Module.open(subject) as module:
-            out.write("".join([value + end for value in _values(module, request.field)]))
+            out.write("".join([value + end for value in file_values(module, request.field)]))
             _complain_of_parameters(module.modinfo, request, console)
     else:
         # The name stands even where the rest cannot be read, as in kmod.
         shown = text.filename_line(subject) + end
         try:
             with Module.open(subject) as module:
-                _must_be_a_module(module)
+                must_be_a_module(module)
                 shown = text.modinfo_text(module, subject, end=end)
                 _complain_of_parameters(module.modinfo, request, console)
         finally:
@@ -209,61 +241,6 @@ def _complain_of_parameters(entries: Entries, request: _Request, console: Consol
         for entry in nameless_parameters(entries):
             text = f"Found invalid \"{entry}\": missing ':'"
             console.raw(f"{console.program}: ERROR: {text}", "ERROR", text)
-
-
-def _values(module: Module, field: str) -> list[str]:
-    _must_be_a_module(module)
-    if field == "parm":
-        return text.parameter_lines(module.modinfo, as_field=True)
-    if field in text.SIGNATURE_KEYS:
-        return [value for key, value in text.all_entries(module) if key == field]
-    return list(module.values(field))
-
-
-def _builtin_values(builtin: Builtin, field: str) -> list[str]:
-    if field == "parm":
-        return text.parameter_lines(builtin.modinfo, as_field=True)
-    own = [("name", builtin.name), ("filename", "(builtin)")]
-    return [value for key, value in (*own, *builtin.modinfo) if key == field]
-
-
-def _must_be_a_module(module: Module) -> None:
-    if module.elf.section(".modinfo") is None:
-        error = FormatError("module", NO_MODINFO, path=module.path)
-        error.remedy = "it is some other ELF file, no kernel module"
-        raise error
-
-
-def _described(subject: str | Builtin, request: _Request) -> dict[str, object]:
-    from lkm.report.documents.modinfo import builtin_facts, field_facts, module_facts
-
-    field = request.field
-    if not isinstance(subject, str):
-        if field is not None:
-            return field_facts(subject.name, None, field, _builtin_values(subject, field))
-        return builtin_facts(subject, parameters(subject.modinfo))
-    if field == "filename":
-        return field_facts(module_name_of_path(subject), subject, field, [subject])
-    with Module.open(subject) as module:
-        if field is not None:
-            return field_facts(module.name, subject, field, _values(module, field))
-        _must_be_a_module(module)
-        return module_facts(module, subject, _size(subject))
-
-
-def _unreadable(subject: str | Builtin, error: LkmError) -> dict[str, object]:
-    from lkm.report.documents.modinfo import unreadable_facts
-
-    if isinstance(subject, str):
-        return unreadable_facts(module_name_of_path(subject), subject, error)
-    return unreadable_facts(subject.name, None, error)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError as problem:
-        raise FileError.from_os("read", path, problem) from None
 
 
 def _complain(subject: str | Builtin, error: LkmError, console: Console) -> None:

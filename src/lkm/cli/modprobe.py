@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lkm.cli.console import Closed
 from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
-from lkm.cli.insmod import FORCE_MODVERSION, FORCE_VERMAGIC
+from lkm.cli.insmod import FORCE_MODVERSION, FORCE_VERMAGIC, joined
 from lkm.cli.modprobe_work import milliseconds, verbosity
 from lkm.cli.options import Option
 from lkm.cli.target import Target
@@ -157,19 +157,19 @@ def run(parsed: Parsed, console: Console) -> int:
     """Do what the options ask; return 0, or 1 if anything of it failed."""
     for text in parsed.every("wait"):
         if milliseconds(text) is None:
-            console.error(f"unexpected wait value '{text}'.")
+            console.misused(f"unexpected wait value '{text}'.")
             return 1
     target = Target(
         parsed.last("on"),
         console,
         root=parsed.last("dirname"),
-        release=parsed.last("release"),
+        release=parsed.last("release") if parsed.has("release") else None,
         config_paths=parsed.every("config"),
     )
     removing = parsed.has("remove") or parsed.has("remove_holders")
     shown = [key for key in _SHOWN if parsed.has(key)]
     if not parsed.arguments and "show_config" not in shown:
-        console.error("missing parameters. See -h.")
+        console.misused("missing parameters. See -h.")
         return 1
     console.quiet = parsed.has("quiet")
     console.level = verbosity(parsed)
@@ -201,4 +201,4 @@ def parameter_text(words: list[str]) -> str:
         if equals and " " in value and not quoted:
             value = f'"{value}"'
         texts.append(f"{key}{equals}{value}")
-    return " ".join(texts)
+    return joined(texts)

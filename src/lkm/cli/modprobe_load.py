@@ -25,6 +25,8 @@ _INSERT_WORDS = {
 class Loading(Work):
     """See Work."""
 
+    operation = "load"
+
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """See Work."""
         catalog, settings = self.catalog(), self.target.settings()

@@ -6,7 +6,7 @@ import errno
 import os
 
 from lkm.cli.console import errno_of, one_line
-from lkm.errors import FileError, FormatError, NoTreeError
+from lkm.errors import FileError, FormatError, NoSuchModuleError, NoTreeError
 from lkm.module.facts import Module
 from lkm.module.scan import scan
 from lkm.names import module_name_of_path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
+    from lkm.errors import LkmError
 
 _END_OF_CONFIGURATION = "# End of configuration files. Dumping indexes now:"
 _NO_SYMBOLS = os.strerror(errno.ENODATA)
@@ -30,35 +31,34 @@ def config(_parsed: Parsed, target: Target, console: Console) -> int:
     if console.json:
         from lkm.report.documents.plans import config_document
 
-        aliases, symbols = catalog.alias_index.items(), catalog.symbol_index.items()
+        aliases, symbols = catalog.all_aliases(), catalog.all_symbols()
         console.document = config_document(settings, aliases, symbols)
         return 0
     lines = [*config_lines(settings), "", _END_OF_CONFIGURATION, "", ""]
     console.out.write("\n".join(lines))
-    for index in (catalog.alias_index, catalog.symbol_index):
-        console.out.write("".join([f"alias {key} {value}\n" for key, value, _ in index.items()]))
+    for items in (catalog.all_aliases, catalog.all_symbols):
+        console.out.write("".join([f"alias {key} {value}\n" for key, value, _ in items()]))
     return 0
 
 
 def alias(parsed: Parsed, target: Target, console: Console) -> int:
     """Print the modules that each word stands for."""
     answers: dict[str, tuple[Found, ...]] = {}
-    status = 0
+    failed: dict[str, LkmError] = {}
     catalog = _catalog(target)
     for word in parsed.arguments if parsed.has("all") else parsed.arguments[:1]:
         found = _found(word, catalog, target)
         answers[word] = found
         if not found:
-            status = 1
-            level = "WARNING" if parsed.has("all") else "FATAL"
-            console.say(level, _not_found(word, catalog))
+            failed[word] = console.cause = _not_found(word, catalog, target)
+            console.say(_level(parsed), _not_found_text(word, catalog))
         elif not console.json:
             console.out.write("".join([f"{each.name}\n" for each in found]))
     if console.json:
         from lkm.report.documents.lookups import lookup_document
 
-        console.document = lookup_document(answers, catalog)
-    return status
+        console.document = lookup_document(answers, failed, catalog)
+    return 1 if failed else 0
 
 
 def _found(word: str, catalog: Catalog, target: Target) -> tuple[Found, ...]:
@@ -68,7 +68,25 @@ def _found(word: str, catalog: Catalog, target: Target) -> tuple[Found, ...]:
     return (Found(module_name_of_path(word), "", "file"),) if os.path.exists(word) else ()
 
 
-def _not_found(word: str, catalog: Catalog) -> str:
+def _level(parsed: Parsed) -> str:
+    return "WARNING" if parsed.has("all") else "FATAL"
+
+
+def _not_found(word: str, catalog: Catalog, target: Target) -> LkmError:
+    if _is_path(word):
+        return FileError("read", word, errno.ENOENT)
+    return _no_tree(target) or NoSuchModuleError(word, catalog.directory)
+
+
+def _no_tree(target: Target) -> NoTreeError | None:
+    try:
+        target.catalog()
+    except NoTreeError as error:
+        return error
+    return None
+
+
+def _not_found_text(word: str, catalog: Catalog) -> str:
     if _is_path(word):
         return f"Failed to get module from path {word}: {os.strerror(errno.ENOENT)}"
     return f"Module {word} not found in directory {catalog.directory}"
@@ -98,9 +116,10 @@ def exports(parsed: Parsed, target: Target, console: Console) -> int:
 
 def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int:
     word = parsed.arguments[0]
-    level = "WARNING" if parsed.has("all") else "FATAL"
+    level = _level(parsed)
     path = _file_of(word, target)
     if not os.path.exists(path):
+        console.cause = _not_found(word, _catalog(target), target)
         console.say(level, f"Module {word} not found.")
         return 1
     try:
@@ -113,6 +132,7 @@ def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int
             console.hint(one_line(error))
         return 1
     if not rows:
+        console.cause = FormatError("module", f"it has no {what}", path=path, remedy="")
         console.say(level, f"could not get {what} of {word}: {_NO_SYMBOLS}")
         return 1
     if console.json:

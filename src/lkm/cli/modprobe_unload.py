@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Unloading(Work):
     """See Work."""
 
+    operation = "unload"
+
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """See Work."""
         del params  # removal has none

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lkm.cli.target import Target
     from lkm.kernel.apply import CommandRunner, Outcome
     from lkm.kernel.loaded import LoadedModule
+    from lkm.report.documents.plans import Attempt
     from lkm.resolve.plan import Objection, Plan, Step
 
 _STDERR = 2
@@ -31,6 +32,8 @@ _LONGEST = 2**64 - 1
 class Work:
     """One run of modprobe: a plan for each word, carried out unless only to be shown."""
 
+    operation: str
+
     def __init__(self, parsed: Parsed, target: Target, console: Console) -> None:
         self.parsed = parsed
         self.target = target
@@ -38,7 +41,7 @@ class Work:
         self.show_all = parsed.has("show_depends")
         self.wait_ms = milliseconds(parsed.last("wait", "0")) or 0
         self.only_show = self.show_all or parsed.has("dry_run")
-        self.attempts: list[tuple[Plan, Objection | None, Outcome | None]] = []
+        self.attempts: list[Attempt | tuple[str, LkmError]] = []
         self.status = 0
         self.ended = False
         self.no_tree: NoTreeError | None = None
@@ -52,14 +55,14 @@ class Work:
             try:
                 plans = self.plans(word, params)
             except NoSuchModuleError as error:
-                self._fail(self.no_tree or error, self.not_found(error))
+                self._fail(word, self.no_tree or error, self.not_found(error))
                 if self.no_tree is not None:
                     self.console.hint(f"{self.no_tree.problem}; {self.no_tree.remedy}")
             except FileError as error:
                 if error.path != word:  # not the file asked for, but one that the answer needs
                     raise
                 text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
-                self._fail(error, text)
+                self._fail(word, error, text)
             else:
                 before = self.status
                 for plan in plans:
@@ -69,7 +72,7 @@ class Work:
         if self.console.json:
             from lkm.report.documents.plans import plans_document
 
-            self.console.document = plans_document(self.target.on, self.attempts)
+            self.console.document = plans_document(self.target.on, self.operation, self.attempts)
         return self.status
 
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
@@ -117,12 +120,13 @@ class Work:
     def loaded(self) -> tuple[LoadedModule, ...]:
         """Return what is loaded; nothing where the kernel takes no modules."""
         try:
-            return self.target.kernel.modules()
+            return self.target.kernel.present()
         except NoModuleSupportError:
             # Whoever wants to change that kernel is told so by the change itself.
             return ()
 
-    def _fail(self, error: LkmError, text: str) -> None:
+    def _fail(self, word: str, error: LkmError, text: str) -> None:
+        self.attempts.append((word, error))
         self.console.cause = error
         self.status = 1
         if text:

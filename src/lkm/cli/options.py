@@ -87,7 +87,12 @@ class Parsed:
 
 
 class OptionError(UsageError):
-    """A command line that getopt would refuse, in getopt's words."""
+    """A command line that getopt would refuse, in getopt's words.
+
+    *keys* are those of the options that could be read all the same.
+    """
+
+    keys: tuple[str, ...] = ()
 
 
 def parse(
@@ -101,35 +106,50 @@ def parse(
 
     Options may follow arguments unless *permute* is false; long names may be shortened while
     only one option begins so; ``--`` ends the options. Behind an option whose key is one of
-    *last* nothing is read any more. Raises ``OptionError``.
+    *last* nothing is read any more. Raises ``OptionError``, for the first word that is wrong.
 
     Source: getopt(3).
     """
+    wrong: OptionError | None = None
     shorts = {option.short: option for option in options if option.short}
-    given: list[tuple[str, str]] = []
-    deprecated: list[tuple[str, str]] = []
+    found: list[tuple[Option, str, str]] = []
     arguments: list[str] = []
     rest = iter(words)
     for word in rest:
         if word == "--":
             arguments.extend(rest)
-        elif word.startswith("--"):
-            option, name, value = _long(options, word, rest)
-            given.append((option.key, value))
-            if name in option.old:
-                deprecated.append((name, option.names[0]))
         elif len(word) > 1 and word.startswith("-"):
-            for key, value in _letters(shorts, word[1:], rest):
-                given.append((key, value))
-                if key in last:
-                    break
+            try:
+                for each in _read(options, shorts, word, rest):
+                    found.append(each)
+                    if each[0].key in last:
+                        break
+            except OptionError as error:
+                wrong = wrong or error
         else:
             arguments.append(word)
             if not permute:
                 arguments.extend(rest)
-        if given and given[-1][0] in last:
+        if found and found[-1][0].key in last:
             break
-    return Parsed(tuple(given), tuple(arguments), tuple(deprecated))
+    if wrong is not None:
+        wrong.keys = tuple([option.key for option, _, _ in found])
+        raise wrong
+    return Parsed(
+        tuple([(option.key, value) for option, _, value in found]),
+        tuple(arguments),
+        tuple([(name, option.names[0]) for option, name, _ in found if name in option.old]),
+    )
+
+
+def _read(
+    options: Sequence[Option], shorts: dict[str, Option], word: str, rest: Iterator[str]
+) -> Iterator[tuple[Option, str, str]]:
+    """Yield the options in *word*, each with its long name, if by that, and its argument."""
+    if word.startswith("--"):
+        yield _long(options, word, rest)
+    else:
+        yield from _letters(shorts, word[1:], rest)
 
 
 def _long(options: Sequence[Option], word: str, rest: Iterator[str]) -> tuple[Option, str, str]:
@@ -169,7 +189,7 @@ def by_long_name(options: Sequence[Option], typed: str) -> tuple[Option, str]:
 
 def _letters(
     shorts: dict[str, Option], letters: str, rest: Iterator[str]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[Option, str, str]]:
     while letters:
         letter, letters = letters[0], letters[1:]
         option = shorts.get(letter)
@@ -181,7 +201,7 @@ def _letters(
             if following is None:
                 raise OptionError(f"option requires an argument -- '{letter}'")
             value, letters = following, ""
-        yield option.key, value
+        yield option, "", value
 
 
 def describe(options: Sequence[Option]) -> str:

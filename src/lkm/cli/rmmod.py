@@ -43,7 +43,7 @@ COMMAND = Command(
 def run(parsed: Parsed, console: Console) -> int:
     """Remove the modules in the order given; return 1 if any was not removed."""
     if not parsed.arguments:
-        console.error("missing module name.")
+        console.misused("missing module name.")
         return 1
     target = Target(parsed.last("on"), console)
     removed: list[str] = []

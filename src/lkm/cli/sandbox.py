@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     boot = action("boot", "boot a kernel; what was loaded before is gone")
     boot.add_argument(
         "--release",
-        metavar="R",
+        metavar="RELEASE",
         help="which of the root's kernels; may be left out where there is but one",
     )
     boot.add_argument("--root", default="/", metavar="DIR", help="the file system root it lies in")

@@ -1,7 +1,7 @@
 """Print the schema of a JSON document, or list the schemas.
 
 SCHEMA is what a document has as its "schema", such as lkm.lsmod/1; lsmod/1 and lsmod do as well,
-the last for the newest version. Exit status: 0.
+the last for the newest version. Exit status: 0, or 2 for an unknown one.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from lkm import _text
 from lkm.cli.dropin import HELP, JSON, ON, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
-from lkm.errors import FileError, NoTreeError
+from lkm.errors import FileError, NoTreeError, UsageError
 from lkm.report.static_nodes import FORMATS
 from lkm.tree.tables import devname_lines
 
@@ -48,6 +48,7 @@ def run(parsed: Parsed, console: Console) -> int:
     """Print the nodes; return 1 if a line was malformed or the output cannot be written."""
     for each in parsed.every("format"):
         if each not in FORMATS:
+            console.cause = UsageError(f"unknown format: {each}")
             console.raw(f"Unknown format: '{each}'.")
             if not console.json:
                 console.out.write(COMMAND.help_text())

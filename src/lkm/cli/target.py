@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lkm import _text
 from lkm.cli.opening import open_kernel, sandbox_status
 from lkm.config.settings import Settings
 from lkm.errors import NoTreeError
@@ -25,7 +26,8 @@ _LEVELS = {"err": _ERROR, "info": 6, "debug": 7}
 class Target:
     """A kernel with its tree and its modprobe.d, each opened when first asked for.
 
-    *on* is ``live`` or ``sandbox``. *root* and *release* replace the kernel's own; *config_paths*
+    *on* is ``live`` or ``sandbox``. *root* and *release* replace the kernel's own, an empty
+    release as well: a script whose variable is not set means no running kernel; *config_paths*
     replaces the configuration's directories. The live kernel's configuration is the host's, also
     under another *root*, as in kmod; a sandbox obeys its own root's and its own command line.
     """
@@ -36,7 +38,7 @@ class Target:
         console: Console,
         *,
         root: str = "",
-        release: str = "",
+        release: str | None = None,
         config_paths: tuple[str, ...] = (),
     ) -> None:
         self.on: Final = on or "live"
@@ -59,14 +61,15 @@ class Target:
     def directory(self) -> str:
         """The tree's directory. Raises ``NoTreeError``."""
         if self.on == "live":
-            release = self._release or os.uname().release
+            release = os.uname().release if self._release is None else self._release
             directory = tree_directory(self._root or "/", release)
             # As kmod puts them together: modprobe -D shows it.
             return f"/{directory}" if self._root == "/" else directory
         status = sandbox_status(self._console)
-        if not self._root and self._release in ("", status.release):
+        release = status.release if self._release is None else self._release
+        if not self._root and release == status.release:
             return status.directory
-        return tree_directory(self._root or status.root, self._release or status.release)
+        return tree_directory(self._root or status.root, release)
 
     @property
     def config_root(self) -> str:
@@ -76,9 +79,7 @@ class Target:
     def catalog(self) -> Catalog:
         """Return the tree. What keeps its indexes from being used is said on stderr, once."""
         if self._catalog is None:
-            self._catalog = Catalog.open(self.directory)
-            if self._catalog.notice:
-                self._console.warning(self._catalog.notice)
+            self._catalog = Catalog.open(self.directory, on_notice=self._console.warning)
         return self._catalog
 
     def settings(self) -> Settings:
@@ -90,7 +91,9 @@ class Target:
             except NoTreeError:
                 tree_texts = ()  # whoever needs the tree is told so by the tree
             command_line = (
-                sandbox_status(self._console).command_line if sandbox else _host_command_line()
+                sandbox_status(self._console).command_line
+                if sandbox
+                else _text.of_file("/proc/cmdline") or ""
             )
             self._settings = Settings.read(
                 root=self.config_root,
@@ -100,7 +103,7 @@ class Target:
             )
             if _log_priority(os.environ.get("KMOD_LOG", "err")) >= _ERROR:
                 for complaint in self._settings.complaints:
-                    self._console.raw(complaint.kmod_text, whatever=True)
+                    self._console.raw(complaint.kmod_text, text=complaint.message, whatever=True)
         return self._settings
 
 
@@ -110,11 +113,3 @@ def _log_priority(text: str) -> int:
     if number.isdecimal():
         return int(number)
     return next((level for word, level in _LEVELS.items() if text.startswith(word)), 0)
-
-
-def _host_command_line() -> str:
-    try:
-        with open("/proc/cmdline", encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(4095)
-    except OSError:
-        return ""  # no /proc: nothing was given there

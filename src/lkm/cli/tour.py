@@ -22,7 +22,7 @@ from types import FrameType
 
 from lkm.cli.console import Console
 from lkm.cli.which_kernel import only_release
-from lkm.errors import UsageError
+from lkm.errors import LkmError, UsageError
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
 from lkm.names import module_name_of_path
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--on", choices=("sandbox", "live"), default="sandbox", help="the kernel")
     parser.add_argument("--yes", action="store_true", help="with --on live: do not ask")
     parser.add_argument("--root", metavar="DIR", help="a root with a distribution's kernel")
-    parser.add_argument("--release", metavar="R", help="that kernel's release")
+    parser.add_argument("--release", metavar="RELEASE", help="that kernel's release")
     parser.add_argument("--json", action="store_true", help="print what was verified as JSON")
 
 
@@ -63,7 +63,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     with _private_folder() as folder, _ended_by_signals() as interrupts:
         scene = _scene(args, folder)
         if scene.on == "live" and not (args.yes or _agreed(console)):
-            console.error("not told: it would load and unload modules of the running kernel")
+            text = "not told: it would load and unload modules of the running kernel"
+            console.error(text, LkmError(text))
             return 1
         return _tell(scene, args, console, lambda command: _ran(command, interrupts))
 

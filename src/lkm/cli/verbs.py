@@ -44,8 +44,13 @@ def parse_arguments(
     shown = io.StringIO()
     try:
         with contextlib.redirect_stdout(shown):
-            return parser.parse_args(words)
+            args = parser.parse_args(words)
+    except UsageError:
+        ended = words.index("--") if "--" in words else len(words)
+        console.json = "--json" in words[:ended]
+        raise
     except SystemExit:
-        console.json = False
         console.out.write(shown.getvalue())
         return None
+    console.json = args.json
+    return args

@@ -22,14 +22,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--on", choices=("live", "sandbox"), default="live", help="which kernel (default: live)"
     )
     parser.add_argument("--root", metavar="DIR", help="another file system root")
-    parser.add_argument("--release", metavar="R", help="the kernel's release, as uname -r says it")
+    parser.add_argument(
+        "--release", metavar="RELEASE", help="the kernel's release, as uname -r says it"
+    )
     parser.add_argument(
         "--vmlinux", metavar="FILE", help="the kernel's image, or facts saved of it"
     )
     parser.add_argument(
         "--kernel",
-        metavar="X",
-        help="short: an image or a tree where X has a slash, else a release",
+        metavar="RELEASE|PATH",
+        help="short: a release, or with a slash in it an image or a tree",
     )
 
 
@@ -56,10 +58,7 @@ class Chosen:
 
     def catalog(self, console: Console) -> Catalog:
         """Return the tree; says on stderr why its indexes are not used. Raises ``NoTreeError``."""
-        catalog = Catalog.open(self.directory)
-        if catalog.notice:
-            console.warning(catalog.notice)
-        return catalog
+        return Catalog.open(self.directory, on_notice=console.warning)
 
 
 def chosen(args: argparse.Namespace, console: Console) -> Chosen:

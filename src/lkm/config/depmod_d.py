@@ -7,6 +7,7 @@ Source: depmod.d(5); kmod, tools/depmod.c, cfg_file_parse.
 
 from __future__ import annotations
 
+from lkm._text import quoted
 from lkm._value import Value
 from lkm.config.directives import Complaint, Source
 from lkm.config.files import config_files, files_of_paths, logical_lines, read_text
@@ -159,7 +160,7 @@ def _parse_line(line: LogicalLine, path: str) -> DepmodDirective | Complaint:
     kmod = f"depmod: ERROR: {path}:{line.last}: ignoring bad line starting with '{command}'"
     known = {"override": "a module, a version and a folder", "external": "a version and a folder"}
     wanted = known.get(command)
-    problem = f"{command} needs {wanted}" if wanted else f"unknown command {command!r}"
+    problem = f"{command} needs {wanted}" if wanted else f"unknown command {quoted(command)}"
     return Complaint(source, line.text, problem, kmod)
 
 

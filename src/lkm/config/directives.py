@@ -125,6 +125,12 @@ class Complaint(Value):
         self.problem: Final = problem
         self.kmod_text: Final = kmod_text
 
+    @property
+    def message(self) -> str:
+        """*kmod_text* alone, without program, level and the library's function before it."""
+        program, _, text = self.kmod_text.partition(": ERROR: ")
+        return text.partition(": ")[2] if program == "libkmod" else text
+
 
 if TYPE_CHECKING:
     Directive = Alias | Blacklist | Options | Install | Remove | Softdep | Weakdep

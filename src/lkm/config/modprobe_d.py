@@ -63,8 +63,9 @@ def _parse_line(line: LogicalLine, path: str) -> Directive | Complaint:
         problem = f"{command} is no longer supported"
         return Complaint(source, line.text, problem, f"libkmod: ERROR: kmod_config_parse: {kmod}")
     build = _COMMANDS.get(command)
+    unknown = f"unknown command {_text.quoted(command)}"
     try:
-        directive = f"unknown command {command!r}" if build is None else build(rest, source)
+        directive = unknown if build is None else build(rest, source)
     except BadNameError as error:
         directive = str(error)
     if isinstance(directive, str):

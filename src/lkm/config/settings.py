@@ -142,10 +142,6 @@ class Settings:
         """Return the soft dependencies of *name*: the first line that matches, only."""
         return _first(self._softdeps, name)
 
-    def weakdep_for(self, name: str) -> Weakdep | None:
-        """Return the weak dependencies of *name*: the first line that matches, only."""
-        return _first(self._weakdeps, name)
-
     def blacklisted(self, name: str) -> Blacklist | None:
         """Return the line that blacklists *name*, if there is one."""
         return self._blacklist.get(name)

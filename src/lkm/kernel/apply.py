@@ -101,8 +101,15 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
     between which *pause*, given seconds, waits.
     """
     runner = run_in_shell if run_command is None and kernel.name == "live" else run_command
-    work = _Work(kernel, runner, on_step or _say_nothing)
-    work.first_time, work.flags, work.wait_ms, work.pause = first_time, flags, wait_ms, pause
+    work = _Work(
+        kernel,
+        runner,
+        on_step or _say_nothing,
+        first_time=first_time,
+        flags=flags,
+        wait_ms=wait_ms,
+        pause=pause,
+    )
     parents: dict[str, str] = {step.module: step.because for step in reversed(plan.steps)}
     for step in plan.steps:
         if work.is_left_out(step, parents):
@@ -122,15 +129,23 @@ class _Work:
     """A plan on its way."""
 
     def __init__(
-        self, kernel: Kernel, runner: CommandRunner | None, on_step: Callable[[Step], None]
+        self,
+        kernel: Kernel,
+        runner: CommandRunner | None,
+        on_step: Callable[[Step], None],
+        *,
+        first_time: bool,
+        flags: int,
+        wait_ms: int,
+        pause: Callable[[float], None],
     ) -> None:
-        self.kernel = kernel
-        self.runner = runner
-        self.on_step = on_step
-        self.first_time = False
-        self.flags = 0
-        self.wait_ms = 0
-        self.pause: Callable[[float], None] = time.sleep
+        self.kernel: Final = kernel
+        self.runner: Final = runner
+        self.on_step: Final = on_step
+        self.first_time: Final = first_time
+        self.flags: Final = flags
+        self.wait_ms: Final = wait_ms
+        self.pause: Final = pause
         self.done: list[Step] = []
         self.passed_over: list[tuple[Step, LkmError]] = []
         self.not_run: list[Step] = []
@@ -141,10 +156,12 @@ class _Work:
 
         *parents* has each module's ``because``.
         """
-        module = step.because
-        for _ in parents if self.staying else ():
+        module, seen = step.because, set[str]()
+        # Softdeps may form a loop.
+        while module and module not in seen:
             if module in self.staying:
                 return True
+            seen.add(module)
             module = parents.get(module, "")
         return False
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm._text import decode, encode
-from lkm.errors import FileError, FormatError, NoModuleSupportError
-from lkm.kernel.loaded import COMING, LoadedModule
+from lkm import _text
+from lkm.errors import FileError, NoModuleSupportError
+from lkm.kernel.loaded import COMING, GOING, LIVE, UNKNOWN, LoadedModule
 from lkm.kernel.procfs import parse_modules
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
 from lkm.module.file import read_image
-from lkm.names import module_name
+from lkm.names import ModuleName, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.kernel.syscalls import Syscalls
     from lkm.kernel.sysfs import SysFolder
     from lkm.module.file import ModuleImage
-    from lkm.names import ModuleName
+
+_FOLDERS = "/sys/module"
 
 COMPRESSED_FILE = 4
 """finit_module: the file is compressed, and the kernel is to unpack it."""
@@ -41,9 +42,9 @@ class LiveKernel:
 
     *root* is where its ``/proc`` and ``/sys`` are looked for; *syscalls* makes the system calls.
     Sizes, counts and holders are those of ``/sys/module``, as in lsmod: holders in the folder's
-    order. The two cannot be read at one moment: a module whose folder is gone by then has been
-    removed meanwhile, and is left out. Without any ``/sys/module`` the lines of ``/proc/modules``
-    are taken.
+    order. The two cannot be read at one moment: a module whose folder is gone by then, or another,
+    or on its way out, has been removed meanwhile, and is left out. Without any ``/sys/module`` the
+    lines of ``/proc/modules`` are taken.
     """
 
     name = "live"
@@ -67,28 +68,60 @@ class LiveKernel:
         Raises ``NoModuleSupportError`` where ``/proc`` is there but has no ``modules``.
         """
         listed = self._listed()
-        if not os.path.isdir(f"{self._root}/sys/module"):
+        if not os.path.isdir(f"{self._root}{_FOLDERS}"):
             return listed
-        seen = [self._from_sysfs(module) for module in listed]
+        seen = [(module, self._from_sysfs(module)) for module in listed]
+        return tuple([row for module, row in seen if row is not None and _is_whole(row, module)])
+
+    def snapshot(self) -> tuple[tuple[LoadedModule, ...], SysFolder | None]:
+        """See Kernel."""
+        from lkm.kernel.sysfs import generations, read_folders  # only --json shows all of it
+
+        # Before the list, so that a folder which is the same after it is of the module listed.
+        since = generations(f"{self._root}{_FOLDERS}")
+        listed = self._listed()
+        folders = read_folders(f"{self._root}{_FOLDERS}", since)
+        if folders is None:
+            return listed, None
+        shown = [(module, folders.get(module.name)) for module in listed if module.name in since]
+        seen = [
+            (module, _row(module, *_files_of(folder)))
+            for module, folder in shown
+            if folder is not None and not isinstance(folder, (bytes, int, str))
+        ]
+        return tuple([row for module, row in seen if _is_whole(row, module)]), folders
+
+    def present(self) -> tuple[LoadedModule, ...]:
+        """See Kernel: what has a module's folder, whether it is listed or not, as for libkmod."""
+        folders = f"{self._root}{_FOLDERS}"
+        if not os.path.isdir(folders):
+            return self._listed()
+        names = [name for name in os.listdir(folders) if self._is_modules(name)]
+        seen = [self._from_sysfs(_unlisted(ModuleName(name))) for name in names]
         return tuple([module for module in seen if module is not None])
 
     def find(self, name: ModuleName) -> LoadedModule | None:
-        """See Kernel."""
-        folders = f"{self._root}/sys/module"
-        known = os.path.isdir(folders)
-        if known and not os.path.isdir(f"{folders}/{name}"):
+        """See Kernel; a module with a folder is there also where the list does not have it."""
+        known = os.path.isdir(f"{self._root}{_FOLDERS}")
+        if known and not os.path.isdir(f"{self._root}{_FOLDERS}/{name}"):
             return None
-        # A built-in with parameters has a folder as well, so this asks the list too.
-        for module in self._listed():
+        try:
+            listed = self._listed()
+        except (FileError, NoModuleSupportError):
+            if not known:
+                raise
+            listed = ()
+        for module in listed:
             if module.name == name:
                 return self._from_sysfs(module) if known else module
-        return None
+        # Parts of the kernel have folders too.
+        return self._from_sysfs(_unlisted(name)) if known and self._is_modules(name) else None
 
     def sys_module(self) -> SysFolder | None:
         """See Kernel."""
         from lkm.kernel.sysfs import read_folders  # only --json shows all of it
 
-        return read_folders(f"{self._root}/sys/module")
+        return read_folders(f"{self._root}{_FOLDERS}")
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel.
@@ -98,7 +131,7 @@ class LiveKernel:
         bytes are needed for the second only, and read then where it has none (``unread_image``):
         that raises what ``read_image`` raises.
         """
-        text = encode(params)
+        text = _text.encode(params)
         number = self._insert_file(image, text, flags)
         if number == -errno.ENOSYS:
             number = self._insert_bytes(image, text, flags)
@@ -111,7 +144,7 @@ class LiveKernel:
         # O_NONBLOCK, as libkmod: before Linux 3.13 the call waited for the last user without it,
         # and no signal could end that.
         wanted = os.O_NONBLOCK | (os.O_TRUNC if flags & FORCE else 0)
-        number = self._syscalls().delete_module(encode(name), wanted)
+        number = self._syscalls().delete_module(_text.encode(name), wanted)
         if number < 0:
             raise refusal("remove", name, -number)
 
@@ -135,35 +168,34 @@ class LiveKernel:
             raise missing from None
         except OSError as error:
             raise FileError.from_os("read", path, error) from None
-        try:
-            return parse_modules(decode(data))
-        except FormatError as error:
-            raise error.at(path) from None
+        return parse_modules(_text.decode(data))
+
+    def _is_modules(self, name: str) -> bool:
+        """Tell whether the folder of that name is that of a module."""
+        folder = f"{self._root}{_FOLDERS}/{name}"
+        return os.path.exists(f"{folder}/initstate") or os.path.exists(f"{folder}/coresize")
 
     def _from_sysfs(self, listed: LoadedModule) -> LoadedModule | None:
         """Return *listed* with what its folder says; None where that is gone, also midway."""
-        folder = f"/sys/module/{listed.name}"
+        path = f"{self._root}{_FOLDERS}/{listed.name}"
         try:
-            entries = os.listdir(f"{self._root}{folder}/holders")
+            # By its descriptor a folder is asked itself, never another that has taken its name.
+            folder = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
-            entries = []
-        size = _number(self._text(f"{folder}/coresize"))
-        refcnt = _number(self._text(f"{folder}/refcnt"))
-        # The folder is there before the file is: the module is on its way in.
-        state = (self._text(f"{folder}/initstate") or COMING).strip()
-        # Asked last: what has been read of a folder that is there still is whole.
-        if not os.path.isdir(self._root + folder):
             return None
-        return LoadedModule(
-            name=listed.name,
-            size=listed.size if size is None else size,
-            refcnt=refcnt,
-            holders=tuple([module_name(entry) for entry in entries]),
-            state=state,
-            address=listed.address,
-            taints=listed.taints,
-            permanent=listed.permanent,
-        )
+        try:
+            holders = _entries("holders", folder)
+            # The kernel takes this one away before the others: where it is there, they were.
+            size, refcnt, state = [
+                _file(name, folder) for name in ("coresize", "refcnt", "initstate")
+            ]
+            if not os.path.samestat(os.fstat(folder), os.stat(path)):
+                return None
+        except OSError:
+            return None
+        finally:
+            os.close(folder)
+        return _row(listed, size, refcnt, state, holders)
 
     def _insert_file(self, image: ModuleImage, params: bytes, flags: int) -> int:
         """Insert by finit_module where the kernel can read the file itself, else ENOSYS."""
@@ -199,14 +231,76 @@ class LiveKernel:
         return self._injected
 
     def _text(self, path: str) -> str | None:
-        try:
-            with open(self._root + path, "rb") as file:
-                return decode(file.read())
-        except OSError:
-            return None
+        return _text.of_file(self._root + path)
 
 
-def _number(text: str | None) -> int | None:
+def _file(name: str, folder: int) -> bytes | None:
+    """Return the bytes of a file in the folder open as *folder*; None where it cannot be read."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder)
+        with open(descriptor, "rb", buffering=0) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def _entries(name: str, folder: int) -> list[str]:
+    """Return the names in a folder of the one open as *folder*, in its order."""
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return []
+    try:
+        return os.listdir(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _files_of(folder: SysFolder) -> tuple[bytes | None, bytes | None, bytes | None, list[str]]:
+    """Return what ``_row`` takes of a folder that was read whole."""
+    size, refcnt, state = [folder.get(name) for name in ("coresize", "refcnt", "initstate")]
+    holders = folder.get("holders")
+    return (
+        size if isinstance(size, bytes) else None,
+        refcnt if isinstance(refcnt, bytes) else None,
+        state if isinstance(state, bytes) else None,
+        [] if holders is None or isinstance(holders, (bytes, int, str)) else list(holders),
+    )
+
+
+def _row(
+    listed: LoadedModule,
+    size: bytes | None,
+    refcnt: bytes | None,
+    state: bytes | None,
+    holders: list[str],
+) -> LoadedModule:
+    """Return *listed* with what the files of its folder say."""
+    size_said = _number(size)
+    # The folder is there before the file is: the module is on its way in.
+    word = COMING if state is None else _text.decode(state).strip()
+    return LoadedModule(
+        name=listed.name,
+        size=listed.size if size_said is None else size_said,
+        refcnt=_number(refcnt),
+        holders=tuple([module_name(entry) for entry in holders]),
+        state=word if word in (LIVE, COMING, GOING) else UNKNOWN,
+        address=listed.address,
+        taints=listed.taints,
+        permanent=listed.permanent,
+    )
+
+
+def _is_whole(row: LoadedModule, listed: LoadedModule) -> bool:
+    """Tell whether *row* is not what was left of the folder of a module on its way out."""
+    return row.state != COMING or listed.state not in (LIVE, GOING)
+
+
+def _unlisted(name: ModuleName) -> LoadedModule:
+    return LoadedModule(name=name, size=0, refcnt=None, state=UNKNOWN)
+
+
+def _number(text: bytes | None) -> int | None:
     try:
         return None if text is None else int(text)
     except ValueError:

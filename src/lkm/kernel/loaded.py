@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from lkm.names import ModuleName
 
-LIVE, COMING, GOING = "live", "coming", "going"
+LIVE, COMING, GOING, UNKNOWN = "live", "coming", "going", "unknown"
 
 
 class LoadedModule(Value):
@@ -18,7 +18,8 @@ class LoadedModule(Value):
 
     *size* is in bytes. *refcnt* is None on a kernel that cannot unload modules, and -1 while the
     module is going. *holders* are the modules that use it, in the kernel's order: newest user
-    first. *state* is ``live``, ``coming`` or ``going``. *address* is None where the kernel hides
+    first. *state* is ``live``, ``coming`` or ``going``, and ``unknown`` for a
+    word that no kernel is known to say. *address* is None where the kernel hides
     it. *taints* are letters (``OE``). A *permanent* module has an init and no exit function and
     cannot be removed.
     """

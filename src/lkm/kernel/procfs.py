@@ -11,8 +11,7 @@ Source: kernel/module/procfs.c, m_show and print_unload_info; kernel/module/trac
 
 from __future__ import annotations
 
-from lkm.errors import FormatError
-from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
+from lkm.kernel.loaded import COMING, GOING, LIVE, UNKNOWN, LoadedModule
 from lkm.names import ModuleName
 
 TYPE_CHECKING = False
@@ -20,28 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _STATES = {"Live": LIVE, "Loading": COMING, "Unloading": GOING}
-_WORDS = {state: word for word, state in _STATES.items()}
+_WORDS = {state: word for word, state in (*_STATES.items(), ("Unknown", UNKNOWN))}
 _PERMANENT = "[permanent]"
-_WHAT = "/proc/modules"
 
 
 def parse_modules(text: str) -> tuple[LoadedModule, ...]:
     """Return the modules of *text*, in its order.
 
-    Raises ``FormatError`` with the offset of the first line that is not whole.
+    The first word of a line is the module's name, and all that libkmod asks of it. Of the rest is
+    taken what can be read: a size, a count of users or a state that cannot is 0, None, ``unknown``.
     """
-    modules: list[LoadedModule] = []
-    offset = 0
-    *lines, rest = text.split("\n")
-    for line in lines:
-        try:
-            modules.append(_module(line))
-        except ValueError as error:
-            raise FormatError(_WHAT, str(error), offset=offset) from None
-        offset += len(line) + 1
-    if rest:
-        raise FormatError(_WHAT, "cut off: a line without its end", offset=offset)
-    return tuple(modules)
+    return tuple([_module(line.split()) for line in text.split("\n") if line.split()])
 
 
 def modules_text(modules: Iterable[LoadedModule]) -> str:
@@ -49,27 +37,26 @@ def modules_text(modules: Iterable[LoadedModule]) -> str:
     return "".join([_line(module) for module in modules])
 
 
-def _module(line: str) -> LoadedModule:
-    """Return the module of one line; ``ValueError`` says what is wrong with it."""
-    fields = line.split()
-    if not 6 <= len(fields) <= 7:
-        raise ValueError(f"a line of {len(fields)} fields instead of 6 or 7")
-    name, size, refcnt, users, state, address = fields[:6]
-    if state not in _STATES:
-        raise ValueError(f"unknown state {state!r}")
-    if not address.startswith("0x"):
-        raise ValueError(f"no address: {address!r}")
+def _module(fields: list[str]) -> LoadedModule:
+    name, size, refcnt, users, state, address, taints, *_ = [*fields, *[""] * 6]
     holders = [user for user in users.split(",") if user and user not in {"-", _PERMANENT}]
     return LoadedModule(
         name=ModuleName(name),
-        size=int(size),
-        refcnt=None if refcnt == "-" else int(refcnt),
+        size=_number(size) or 0,
+        refcnt=_number(refcnt),
         holders=tuple([ModuleName(holder) for holder in holders]),
-        state=_STATES[state],
-        address=int(address, 16) or None,
-        taints=fields[6].strip("()+-") if len(fields) == 7 else "",
+        state=_STATES.get(state, UNKNOWN),
+        address=(_number(address, 16) or None) if address.startswith("0x") else None,
+        taints=taints.strip("()+-") if taints.startswith("(") else "",
         permanent=_PERMANENT in users,
     )
+
+
+def _number(text: str, base: int = 10) -> int | None:
+    try:
+        return int(text, base)
+    except ValueError:
+        return None
 
 
 def _line(module: LoadedModule) -> str:

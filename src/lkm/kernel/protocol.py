@@ -41,6 +41,12 @@ class Kernel(Protocol):
     def find(self, name: ModuleName) -> LoadedModule | None:
         """Return the loaded module of that name, or None."""
 
+    def present(self) -> tuple[LoadedModule, ...]:
+        """Return the loaded modules as modprobe knows them, also where they cannot be listed."""
+
+    def snapshot(self) -> tuple[tuple[LoadedModule, ...], SysFolder | None]:
+        """Return what ``modules`` and ``sys_module`` do, both of one moment."""
+
     def sys_module(self) -> SysFolder | None:
         """Return the folder ``/sys/module`` as it is now; None where the kernel shows none."""
 

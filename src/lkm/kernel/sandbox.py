@@ -140,8 +140,16 @@ class Sandbox:
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
         with self._store.reading() as connection:
-            counted = _counts_users(connection)
-            return tuple([shown.loaded for shown in rows.read_modules(connection, counted=counted)])
+            return _modules(connection)
+
+    def present(self) -> tuple[LoadedModule, ...]:
+        """See Kernel."""
+        return self.modules()
+
+    def snapshot(self) -> tuple[tuple[LoadedModule, ...], SysFolder | None]:
+        """See Kernel."""
+        with self._store.reading() as connection:
+            return _modules(connection), _sys_module(connection)
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """See Kernel."""
@@ -151,8 +159,8 @@ class Sandbox:
 
     def sys_module(self) -> SysFolder | None:
         """See Kernel."""
-        folder = self._entry("/sys/module")
-        return plain_folders(folder) if isinstance(folder, dict) else None
+        with self._store.reading() as connection:
+            return _sys_module(connection)
 
     def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
         """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""
@@ -214,28 +222,40 @@ class Sandbox:
 
     def _entry(self, path: str) -> Folder | bytes:
         with self._store.reading() as connection:
-            values = kernel_rows.read_values(connection)
-            kernel = kernel_facts(connection)
-            counted = kernel.options.module_unload
-            shown = ShownKernel(
-                release=values["release"],
-                banner=values["banner"],
-                command_line=values["command_line"],
-                tainted=int(kernel.tainted),
-                modules_disabled=kernel.modules_disabled,
-                options=kernel.options,
-                modules=rows.read_modules(connection, counted=counted),
-                files=rows.read_files(connection),
-                builtin_folders=sorted(kernel.sysfs_names),
-                kallsyms=lambda: (
-                    kernel_rows.own_kallsyms(connection) + rows.read_kallsyms(connection)
-                ),
-            )
-            return find_entry(kernel_files(shown), path)
+            return _entry(connection, path)
 
     def _value(self, key: str) -> str:
         with self._store.reading() as connection:
             return kernel_rows.read_values(connection)[key]
+
+
+def _modules(connection: sqlite3.Connection) -> tuple[LoadedModule, ...]:
+    counted = _counts_users(connection)
+    return tuple([shown.loaded for shown in rows.read_modules(connection, counted=counted)])
+
+
+def _sys_module(connection: sqlite3.Connection) -> SysFolder | None:
+    folder = _entry(connection, "/sys/module")
+    return plain_folders(folder) if isinstance(folder, dict) else None
+
+
+def _entry(connection: sqlite3.Connection, path: str) -> Folder | bytes:
+    values = kernel_rows.read_values(connection)
+    kernel = kernel_facts(connection)
+    counted = kernel.options.module_unload
+    shown = ShownKernel(
+        release=values["release"],
+        banner=values["banner"],
+        command_line=values["command_line"],
+        tainted=int(kernel.tainted),
+        modules_disabled=kernel.modules_disabled,
+        options=kernel.options,
+        modules=rows.read_modules(connection, counted=counted),
+        files=rows.read_files(connection),
+        builtin_folders=sorted(kernel.sysfs_names),
+        kallsyms=lambda: kernel_rows.own_kallsyms(connection) + rows.read_kallsyms(connection),
+    )
+    return find_entry(kernel_files(shown), path)
 
 
 def _found(

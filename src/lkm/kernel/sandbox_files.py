@@ -123,11 +123,14 @@ def find_entry(files: Folder, path: str) -> Folder | bytes:
 
 
 def plain_folders(folder: Folder, *, depth: int = 3) -> SysFolder:
-    """Return *folder* with each file as its contents or errno; folders end at *depth* below it."""
-    found: dict[str, bytes | int | SysFolder] = {}
+    """Return *folder* with each file as its contents or errno.
+
+    The folders at *depth* below it are those of holders: links to them, as in the kernel.
+    """
+    found: dict[str, bytes | int | str | SysFolder] = {}
     for name, entry in folder.items():
         if isinstance(entry, dict):
-            found[name] = plain_folders(entry, depth=depth - 1) if depth > 1 else {}
+            found[name] = plain_folders(entry, depth=depth - 1) if depth > 1 else f"../../{name}"
         elif isinstance(entry, Refused):
             found[name] = entry.errno
         else:

@@ -1,7 +1,7 @@
 """One modules directory as a value: what modules it has, by name, alias and symbol.
 
-The binary indexes answer, mapped and read only where asked. Where one of them is missing or is no
-such index, the text file beside it does; where that is missing too, the module files are scanned.
+The binary indexes answer, mapped and read only where asked. Where one that is asked is missing or
+damaged, the text file beside it answers; where that is missing too, the module files are scanned.
 """
 
 from __future__ import annotations
@@ -10,23 +10,33 @@ import os
 
 from lkm import _text
 from lkm._value import Value
-from lkm.errors import BadNameError, FileError, FormatError, LkmError, NoTreeError
-from lkm.names import ModuleName, alias_name, module_name_of_path
+from lkm.errors import FileError, FormatError, LkmError, NoTreeError
+from lkm.names import ModuleName, module_name_of_path
 from lkm.tree import _files
 from lkm.tree.trie import TrieIndex
+from lkm.tree.trie_nodes import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Final
+    from collections.abc import Callable, Mapping
+    from typing import Final, TypeVar
 
     from lkm.tree.builtin import Builtin
     from lkm.tree.search import SearchRules
 
+    Item = tuple[str, str, int]  # key, value, priority
+    Notify = Callable[[str], None]
+    Answer = TypeVar("Answer")
+
 DEP, ALIAS, SYMBOLS = "modules.dep", "modules.alias", "modules.symbols"
 BUILTIN, BUILTIN_ALIAS = "modules.builtin", "modules.builtin.alias"
+_ALL = (DEP, ALIAS, SYMBOLS, BUILTIN_ALIAS, BUILTIN)
+_TEXTS = {BUILTIN_ALIAS: "modules.builtin.modinfo"}  # the others' have their names
 _CONFIG_FILES = ("modules.softdep", "modules.weakdep")
 
+_READING = "reading the text files instead"
+_SCANNING = "scanning the module files instead"
+_MENDS = "(depmod mends this)"
 _NO_TREE_REMEDY = "name a root or a release that has one; lsmod and rmmod need none"
 _CYCLE_MEANS = "by depmod's rules neither these nor what needs them can be loaded"
 
@@ -35,8 +45,8 @@ class Entry(Value):
     """One module of a tree. *path* and *depends* are paths as in modules.dep.
 
     *depends* is the closure in the order of modules.dep: the last is to be loaded first. Of a
-    module of a dependency cycle, which only a scan can meet, it holds all the others, in an order
-    that does not load.
+    module of a dependency cycle it holds all the others, in an order that does not load: so a
+    scan finds them, and so lkm's depmod lists them.
     """
 
     __slots__ = ("depends", "name", "path")
@@ -48,84 +58,50 @@ class Entry(Value):
 
 
 class Catalog:
-    """One modules directory. *source* says what answers: ``indexes``, ``text`` or ``scan``.
+    """One modules directory."""
 
-    *notice* is empty, or one line that says why the indexes do not answer, and which modules
-    need each other, where a scan met some.
-    """
-
-    def __init__(
-        self,
-        directory: str,
-        source: str,
-        notice: str,
-        indexes: Mapping[str, TrieIndex],
-        scanned: Mapping[str, bytes],
-    ) -> None:
+    def __init__(self, directory: str, indexes: Mapping[str, TrieIndex]) -> None:
         self.directory: Final = directory
-        self.source: Final = source
-        self.notice: Final = notice
         self._indexes = dict(indexes)
-        self._scanned = scanned
+        self._problems: dict[str, LkmError] = {}
+        self._replaced: set[str] = set()
+        self._scanned: Mapping[str, bytes] = {}
+        self._rules: SearchRules | None = None
+        self._on_notice: Notify | None = None
+        self._noticed: set[str] = set()
 
     @classmethod
-    def open(cls, directory: str, *, rules: SearchRules | None = None) -> Catalog:
-        """Return the tree at *directory*. Nothing is parsed yet where its indexes are sound.
+    def open(
+        cls, directory: str, *, rules: SearchRules | None = None, on_notice: Notify | None = None
+    ) -> Catalog:
+        """Return the tree at *directory*. Nothing is parsed yet.
 
-        *rules* matter only where the tree has to be scanned. Raises ``NoTreeError``, and what a
-        scan raises.
+        *rules* matter only where the tree has to be scanned. *on_notice* is called with a line
+        when the text files are first read in place of an index, and when the module files are.
+        Raises ``NoTreeError``.
         """
-        directory = _absolute(directory)
-        indexes: dict[str, TrieIndex] = {}
-        reason = ""
-        for name in (DEP, ALIAS, SYMBOLS, BUILTIN_ALIAS, BUILTIN):
+        catalog = cls(_absolute(directory), {})
+        catalog._rules, catalog._on_notice = rules, on_notice
+        for name in _ALL:
             try:
-                indexes[name] = TrieIndex.open(f"{directory}/{name}.bin")
+                catalog._indexes[name] = TrieIndex.open(f"{catalog.directory}/{name}.bin")
             except (FileError, FormatError) as problem:
-                # Those of the built-ins can be made at once from files that the build put there.
-                if not reason and name not in (BUILTIN, BUILTIN_ALIAS):
-                    reason = _reason(problem, f"{name}.bin")
-        if not reason:
-            return cls(directory, "indexes", "", indexes, {})
-        if not os.path.isdir(directory):
-            raise NoTreeError(directory, "no such modules directory", _NO_TREE_REMEDY)
-        missing = [name for name in (DEP, ALIAS, SYMBOLS) if name not in indexes]
-        if all(os.path.isfile(f"{directory}/{name}") for name in missing):
-            notice = f"{directory}: {reason}; reading the text files instead (depmod mends this)"
-            return cls(directory, "text", notice, indexes, {})
-        return cls._scan(directory, f"{reason}; scanning the module files instead", rules)
-
-    @classmethod
-    def from_scan(cls, directory: str, *, rules: SearchRules | None = None) -> Catalog:
-        """Return the tree at *directory* as its module files are now, whatever its indexes say.
-
-        Raises ``NoTreeError`` and ``FileError``.
-        """
-        directory = _absolute(directory)
-        if not os.path.isdir(directory):
-            raise NoTreeError(directory, "no such modules directory", _NO_TREE_REMEDY)
-        return cls._scan(directory, "", rules)
+                catalog._problems[name] = problem
+        if catalog._problems and not os.path.isdir(catalog.directory):
+            raise NoTreeError(catalog.directory, "no such modules directory", _NO_TREE_REMEDY)
+        return catalog
 
     @classmethod
     def empty(cls, directory: str) -> Catalog:
         """Return a tree without modules, for whoever goes on without the one at *directory*."""
-        return cls(directory, "text", "", {}, {})
+        return cls(_absolute(directory), {name: TrieIndex.from_bytes(EMPTY) for name in _ALL})
 
-    @classmethod
-    def _scan(cls, directory: str, reason: str, rules: SearchRules | None) -> Catalog:
-        # Here, since only a tree without indexes needs what reads module files.
-        from lkm.tree.depmod import build_indexes
-
-        built = build_indexes(directory, rules=rules)
-        if built.cycle is not None:
-            parts = [part for part in (reason, built.cycle.problem, _CYCLE_MEANS) if part]
-            notice = f"{directory}: {'; '.join(parts)}"
-        else:
-            notice = f"{directory}: {reason} (depmod mends this)" if reason else ""
-        files = built.files
-        names = (DEP, ALIAS, SYMBOLS, BUILTIN_ALIAS, BUILTIN)
-        indexes = {name: TrieIndex.from_bytes(files[f"{name}.bin"]) for name in names}
-        return cls(directory, "scan", notice, indexes, files)
+    @property
+    def source(self) -> str:
+        """What has answered so far: ``indexes``, else ``text`` or ``scan`` for some of them."""
+        if self._scanned:
+            return "scan"
+        return "text" if _READING in self._noticed else "indexes"
 
     @property
     def release(self) -> str:
@@ -137,12 +113,12 @@ class Catalog:
 
         Dashes count as underscores.
         """
-        lines = self._index(DEP).find(name.replace("-", "_"))
+        lines = self._ask(DEP, lambda index: index.find(name.replace("-", "_")))
         return _entry(lines[0]) if lines else None
 
     def entries(self) -> tuple[Entry, ...]:
         """Return all modules, in the order of modules.dep."""
-        lines = sorted([(line, text) for _, text, line in self._index(DEP).items()])
+        lines = sorted([(line, text) for _, text, line in self._items(DEP)])
         return tuple([_entry(text) for _, text in lines])
 
     def file(self, path: str) -> str:
@@ -159,29 +135,25 @@ class Catalog:
                 return f"{self.directory}/{inside}"
         return path
 
-    def name_of(self, path: str) -> ModuleName:
-        """Return the name of the module that modules.dep lists as *path*."""
-        return module_name_of_path(path)
-
     def aliases(self, word: str) -> tuple[ModuleName, ...]:
         """Return the modules with an alias that, as a pattern, matches *word*.
 
         *word* is normalised as by ``names.alias_name``. In the order of modules.dep; a module that
         matches by two aliases is there twice.
         """
-        return _names(self._index(ALIAS).match(word))
+        return _names(self._ask(ALIAS, lambda index: index.match(word)))
 
     def symbol_owners(self, word: str) -> tuple[ModuleName, ...]:
         """Return the modules that export a symbol; *word* is ``symbol:NAME``."""
-        return _names(self._index(SYMBOLS).match(word))
+        return _names(self._ask(SYMBOLS, lambda index: index.match(word)))
 
     def is_builtin(self, name: str) -> bool:
         """Tell whether the module *name* is built into the kernel; dashes count as underscores."""
-        return bool(self._index(BUILTIN).find(name.replace("-", "_")))
+        return bool(self._ask(BUILTIN, lambda index: index.find(name.replace("-", "_"))))
 
     def builtin_aliases(self, word: str) -> tuple[ModuleName, ...]:
         """Return the built-in modules with an alias that matches *word*, normalised."""
-        return _names(self._index(BUILTIN_ALIAS).match(word))
+        return _names(self._ask(BUILTIN_ALIAS, lambda index: index.match(word)))
 
     def builtins(self) -> tuple[Builtin, ...]:
         """Return the built-in modules with their modinfo. Raises ``FileError``."""
@@ -194,64 +166,105 @@ class Catalog:
 
         modprobe reads them as parts of its configuration. Raises ``FileError``.
         """
+        if DEP in self._problems and not self._has_text(DEP):
+            self._index(DEP)  # by a scan, which finds these too
         found = []
         for name in _CONFIG_FILES:
             path = f"{self.directory}/{name}"
-            data = self._scanned.get(name)
-            if data is None and not self._scanned:
-                data = _files.read_if_there(path)
+            data = self._scanned.get(name) or _files.read_if_there(path)
             if data is not None:
                 found.append((path, _text.decode(data)))
         return tuple(found)
 
-    @property
-    def alias_index(self) -> TrieIndex:
-        """The index of aliases, for whoever prints all of it."""
-        return self._index(ALIAS)
+    def all_aliases(self) -> tuple[Item, ...]:
+        """Return all that the index of aliases holds, as ``TrieIndex.items`` gives it."""
+        return self._items(ALIAS)
 
-    @property
-    def symbol_index(self) -> TrieIndex:
-        """The index of exported symbols, for whoever prints all of it."""
-        return self._index(SYMBOLS)
+    def all_symbols(self) -> tuple[Item, ...]:
+        """Return all that the index of exported symbols holds."""
+        return self._items(SYMBOLS)
 
-    @property
-    def builtin_alias_index(self) -> TrieIndex:
-        """The index of the built-in modules' aliases, for whoever looks through all of it."""
-        return self._index(BUILTIN_ALIAS)
+    def all_builtin_aliases(self) -> tuple[Item, ...]:
+        """Return all that the index of the built-in modules' aliases holds."""
+        return self._items(BUILTIN_ALIAS)
 
     def close(self) -> None:
         """Unmap the indexes; the catalog is of no use afterwards."""
         for index in self._indexes.values():
             index.close()
 
+    def _items(self, name: str) -> tuple[Item, ...]:
+        return self._ask(name, lambda index: tuple(index.items()))
+
+    def _ask(self, name: str, question: Callable[[TrieIndex], Answer]) -> Answer:
+        """Return what the index *name* answers; one that turns out to be damaged is replaced."""
+        index = self._index(name)
+        try:
+            return question(index)
+        except FormatError as problem:
+            if name in self._replaced:
+                raise  # it is no file of the tree
+            index.close()
+            self._problems[name] = problem
+            del self._indexes[name]
+        return question(self._index(name))
+
     def _index(self, name: str) -> TrieIndex:
-        found = self._indexes.get(name)
-        if found is None:
-            found = self._indexes[name] = self._from_text(name)
-        return found
+        if name not in self._indexes:
+            self._replaced.add(name)
+            self._indexes[name] = self._replacement(name)
+        return self._indexes[name]
+
+    def _replacement(self, name: str) -> TrieIndex:
+        if self._has_text(name) and not self._scanned:
+            self._notice(_READING, self._reason(name), f"{_READING} {_MENDS}")
+            return self._from_text(name)
+        if not self._scanned:
+            if name in (BUILTIN, BUILTIN_ALIAS):
+                return TrieIndex.from_bytes(EMPTY)  # there is nothing else to make one of
+            self._scan(name)
+        return TrieIndex.from_bytes(self._scanned[f"{name}.bin"])
+
+    def _has_text(self, name: str) -> bool:
+        return os.path.isfile(f"{self.directory}/{_TEXTS.get(name, name)}")
+
+    def _scan(self, name: str) -> None:
+        # Here, since a tree with indexes needs none of this.
+        from lkm.tree.depmod import build_indexes
+
+        built = build_indexes(self.directory, rules=self._rules)
+        reason = self._reason(name)
+        if built.cycle is None:
+            self._notice(_SCANNING, reason, f"{_SCANNING} {_MENDS}")
+        else:
+            self._notice(_SCANNING, reason, _SCANNING, built.cycle.problem, _CYCLE_MEANS)
+        self._scanned = built.files
+
+    def _reason(self, name: str) -> str:
+        return _reason(self._problems[name], f"{name}.bin")
+
+    def _notice(self, way: str, *parts: str) -> None:
+        """Tell once of each *way* to go without an index."""
+        if way not in self._noticed and self._on_notice is not None:
+            self._on_notice(f"{self.directory}: {'; '.join(parts)}")
+        self._noticed.add(way)
 
     def _from_text(self, name: str) -> TrieIndex:
         # Here, since a tree with sound indexes needs none of this.
-        from lkm.tree import builtin, tables
-        from lkm.tree.trie_writer import build_index
+        from lkm.tree import from_text
 
-        source = f"{name}.modinfo".replace(".alias", "") if name == BUILTIN_ALIAS else name
-        path = f"{self.directory}/{source}"
+        path = f"{self.directory}/{_TEXTS.get(name, name)}"
         data = _files.read_if_there(path) or b""
-        entries: Iterable[tuple[str, str, int]]
         if name == DEP:
-            entries = _dep_entries(tables.parse_dep(data))
+            entries = from_text.dep_entries(data)
         elif name == BUILTIN:
-            entries = builtin.index_entries(data)
+            entries = from_text.builtin_entries(data)
         elif name == BUILTIN_ALIAS:
-            entries = _normalised(builtin.alias_entries(data))
+            entries = from_text.builtin_alias_entries(data)
         else:
-            ranks = {entry.name: rank for rank, entry in enumerate(self.entries())}
-            entries = _ranked(tables.parse_aliases(data), ranks)
-            if name == ALIAS:
-                entries = _normalised(entries)
-        sound = [item for item in entries if item[0].isascii() and item[1].isascii()]
-        return TrieIndex.from_bytes(build_index(sound), path)
+            names = [entry.name for entry in self.entries()]
+            entries = from_text.alias_entries(data, names, normalised=name == ALIAS)
+        return from_text.index_of(entries, path)
 
 
 def _absolute(directory: str) -> str:
@@ -275,27 +288,3 @@ def _entry(line: str) -> Entry:
 
 def _names(values: tuple[str, ...]) -> tuple[ModuleName, ...]:
     return tuple([ModuleName(value) for value in values])
-
-
-def _dep_entries(lines: Iterable[tuple[str, tuple[str, ...]]]) -> list[tuple[str, str, int]]:
-    return [
-        (module_name_of_path(path), " ".join((f"{path}:", *depends)), rank)
-        for rank, (path, depends) in enumerate(lines)
-    ]
-
-
-def _ranked(
-    aliases: Iterable[tuple[str, str]], ranks: Mapping[ModuleName, int]
-) -> list[tuple[str, str, int]]:
-    last = len(ranks)
-    return [(alias, name, ranks.get(ModuleName(name), last)) for alias, name in aliases]
-
-
-def _normalised(aliases: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
-    entries = []
-    for alias, module, rank in aliases:
-        try:
-            entries.append((alias_name(alias), module, rank))
-        except BadNameError:
-            continue
-    return entries

@@ -112,13 +112,13 @@ def closures(graph: Graph, numbers: Sequence[int], stuck: Sequence[int] = ()) ->
 def cycles(graph: Graph, stuck: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Return chains of modules of which each needs the next, and the last the first.
 
-    *stuck* are the modules without a number, in order. The chains come in the order in which
-    kmod's depmod reports them: it searches from each of a ring of candidates, and whatever is
-    taken out of the ring makes the one behind it the next.
-
-    Each chain is there once. Every module of a cycle is in one, save where a great many modules
-    need each other in a great many ways: kmod's search there takes time and memory without end,
-    while this one leaves off after some rounds over all their needs.
+    *stuck* are the modules without a number, in order. Each module of a cycle is in one chain at
+    least, and no chain is there twice; but not every cycle is told, since of those there may be
+    exponentially many. First come the chains that kmod's depmod reports, in its order: it
+    searches from each of a ring of candidates, and whatever is taken out of the ring makes the one
+    behind it the next. Where its search takes time and memory without end, this one leaves off
+    after some rounds over all needs. Then comes a shortest chain through each module that is still
+    in none, in the order of *stuck*.
     """
     components = _components(graph, stuck)
     budgets: dict[int, int] = {}
@@ -134,7 +134,31 @@ def cycles(graph: Graph, stuck: Sequence[int]) -> tuple[tuple[int, ...], ...]:
             found.append(chain)
             for module in chain:
                 ring.take(module)
+    told = {module for chain in found for module in chain}
+    for module in stuck:
+        if module in components and module not in told:
+            found.append(_shortest_chain(module, graph, components))
+            told.update(found[-1])
     return tuple(found)
+
+
+def _shortest_chain(module: int, graph: Graph, components: Mapping[int, int]) -> tuple[int, ...]:
+    """Return a shortest way from *module*, which is on a cycle, back to it."""
+    came_from: dict[int, int] = {}
+    component = components[module]
+    layer = [module]
+    while module not in came_from:
+        after: list[int] = []
+        for user in layer:
+            for needed in graph[user]:
+                if needed not in came_from and components.get(needed) == component:
+                    came_from[needed] = user
+                    after.append(needed)
+        layer = after
+    chain = [came_from[module]]
+    while chain[-1] != module:
+        chain.append(came_from[chain[-1]])
+    return tuple(reversed(chain))
 
 
 class _Ring:

@@ -120,12 +120,11 @@ def _normalised(
     return entries
 
 
-def index_of(entries: Sequence[Item], name: str, problems: list[Problem]) -> bytes:
+def index_of(entries: Iterable[Item], name: str, problems: list[Problem]) -> bytes:
     """Return the binary index of *entries*, without those that the format cannot hold."""
-    sound = [item for item in entries if item[0].isascii() and item[1].isascii()]
-    if len(sound) < len(entries):
-        for key, value, _ in entries:
-            if not (key.isascii() and value.isascii()):
-                text = f"{name} cannot hold what is not ASCII: {key} {value}"
-                problems.append(Problem("WARNING", text, kind="not-ascii", index=name))
-    return build_index(sound)
+    left_out: list[tuple[str, str]] = []
+    data = build_index(entries, left_out)
+    for key, value in left_out:
+        text = f"{name} cannot hold what is not ASCII: {key} {value}"
+        problems.append(Problem("WARNING", text, kind="not-ascii", index=name))
+    return data

@@ -7,7 +7,6 @@ import os
 from lkm._value import Value
 from lkm.errors import FileError, FormatError, NoTreeError
 from lkm.names import is_module_file
-from lkm.tree.trie_nodes import HEADER, root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,14 +68,25 @@ def tree_directory(root: str, release: str) -> str:
 
     Raises ``NoTreeError``, whose remedy names the releases that are there.
     """
-    for folder in MODULE_FOLDERS:
-        directory = f"{_base(root)}/{folder}/{release}"
-        if os.path.isdir(directory):
-            return directory
+    base = _base(root)
+    directory = f"{base}/{modules_folder(base, release)}/{release}"
+    # Without a release it is the folder of all trees.
+    if release and os.path.isdir(directory):
+        return directory
     there = releases(root)
     remedy = f"there are: {', '.join(there)}" if there else "there is none for any other release"
-    directory = f"{_base(root)}/{MODULE_FOLDERS[0]}/{release}"
     raise NoTreeError(directory, "no such modules directory", remedy)
+
+
+def modules_folder(base: str, release: str) -> str:
+    """Return which of the ``MODULE_FOLDERS`` below *base* has *release*; the first if none has.
+
+    *base* is a root folder so that a path can follow it: empty for ``/``.
+    """
+    for folder in MODULE_FOLDERS:
+        if release and os.path.isdir(f"{base}/{folder}/{release}"):
+            return folder
+    return MODULE_FOLDERS[0]
 
 
 def releases(root: str) -> tuple[str, ...]:
@@ -122,7 +132,7 @@ def index_state(directory: str) -> str:
     """Return the state of the indexes of the tree at *directory*.
 
     ``missing``: one of them is not there. ``unusable``: one is something else, of another version,
-    or cut off in its header. ``stale``: a module file, or a folder that holds some, is newer than
+    or cut off. ``stale``: a module file, or a folder that holds some, is newer than
     they are. ``unreadable``: one of them, or a part of the tree, cannot be read. Otherwise
     ``up to date``.
     """
@@ -254,7 +264,7 @@ def indexes_against(directory: str, newest: int | None, *, margin_ns: int = 0) -
         text = os.stat(f"{directory}/modules.dep").st_mtime_ns
         binary = os.stat(f"{directory}/modules.dep.bin").st_mtime_ns
         for name, source in _INDEXES.items():
-            _check_header(f"{directory}/{name}", f"{directory}/{source}" if source else "")
+            _check(f"{directory}/{name}", f"{directory}/{source}" if source else "")
     except (FileNotFoundError, NotADirectoryError):
         return "missing"
     except PermissionError:
@@ -266,17 +276,21 @@ def indexes_against(directory: str, newest: int | None, *, margin_ns: int = 0) -
     return "stale" if newest > min(text, binary) + margin_ns else "up to date"
 
 
-def _check_header(path: str, source: str) -> None:
-    """Raise ``OSError`` or ``FormatError`` unless the file at *path* begins as an index does."""
-    # O_NONBLOCK, since to open a pipe would else be to wait for who writes into it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        header, size = os.read(descriptor, HEADER.size), os.fstat(descriptor).st_size
-    finally:
-        os.close(descriptor)
+def _check(path: str, source: str) -> None:
+    """Raise ``OSError`` or ``FormatError`` unless the file at *path* is an index to its end."""
+    from lkm.tree.trie import TrieIndex  # for a list of names nobody asks
+
     # kmod's depmod leaves an index empty that it has no source for.
-    if header or not source or os.path.exists(source):
-        root_of(header, size)
+    if not os.stat(path).st_size and source and not os.path.exists(source):
+        return
+    try:
+        index = TrieIndex.open(path)
+    except FileError as problem:
+        raise OSError(problem.errno, path) from None
+    try:
+        index.check()
+    finally:
+        index.close()
 
 
 def _first_file(*paths: str) -> str:

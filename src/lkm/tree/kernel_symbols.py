@@ -89,11 +89,13 @@ def read_system_map(path: str, prefix: str = "") -> KernelSymbols:
 def _lines(path: str) -> list[str]:
     """Return the lines of the file at *path*, each with its newline, as kmod sees them.
 
-    It may be a pipe: a shell's ``<(zcat ...)`` is one.
+    It may be a pipe: a shell's ``<(zcat ...)`` is one. A folder has no lines, as in kmod.
     """
     try:
         with open(path, "rb") as file:
             text = _text.decode(file.read())
+    except IsADirectoryError:
+        return []
     except OSError as problem:
         raise FileError.from_os("read", path, problem) from problem
     lines = [line + "\n" for line in text.split("\n")]

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
     from lkm.tree.search import Duplicate
 
-# A folder that links lead to is entered from each of them, so that `search` can choose among its
-# names; but links can be set so that the ways through them multiply without end.
-_ENTRIES_OF_ONE_FOLDER = 16
+# A folder that links lead to is entered by each of them, so that `search` can choose among its
+# names; but links can be set so that the ways through them multiply without end. After so many
+# ways through links each folder is entered only by the first that is met.
+_WAYS_THROUGH_LINKS = 1024
 
 # kmod's messages name a folder by its open descriptor: the topmost has the first one that is free,
 # and each folder inside it the next.
@@ -40,12 +41,13 @@ class Problem(Value):
 
     For programs: *kind* is one word for all problems of a sort, *path* the file or folder that is
     to blame and *modules* the modules that are, where there are such. *index* names the index file
-    that shows it; nobody is told of it where that file is not made.
+    that shows it; nobody is told of it where that file is not made. *symbol* is the one that a
+    module needs, *crcs* the version that it needs it in, and the one that there is.
     """
 
-    __slots__ = ("index", "kind", "level", "modules", "path", "text")
+    __slots__ = ("crcs", "index", "kind", "level", "modules", "path", "symbol", "text")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one for each field
         self,
         level: str,
         text: str,
@@ -54,6 +56,8 @@ class Problem(Value):
         path: str = "",
         modules: tuple[str, ...] = (),
         index: str = "",
+        symbol: str = "",
+        crcs: tuple[int, int] | None = None,
     ) -> None:
         self.level: Final = level
         self.text: Final = text
@@ -61,6 +65,8 @@ class Problem(Value):
         self.path: Final = path
         self.modules: Final = modules
         self.index: Final = index
+        self.symbol: Final = symbol
+        self.crcs: Final = crcs
 
 
 class Found(Value):
@@ -86,13 +92,13 @@ class Scanned(Value):
 def walk(directory: str, excludes: Iterable[str] = ()) -> Found:
     """Return the paths of all module files below *directory*, in the order of the file system.
 
-    Links are followed, save those that lead to a folder that they lie in. ``build``, ``source``
+    Links are followed, save those that lead to a folder on the way to them. ``build``, ``source``
     and the names in *excludes* are passed over at every depth.
     """
     skipped = NOT_MODULES.union(excludes)
     paths: list[str] = []
     problems: list[Problem] = []
-    linked: dict[str, int] = {}
+    links = _Links(directory)
     todo: list[tuple[str, str | Problem]] = [(directory + "/", "")]
     topmost = directory.count("/") + 1
     while todo:
@@ -113,8 +119,11 @@ def walk(directory: str, excludes: Iterable[str] = ()) -> Found:
         # A subfolder's files come where the subfolder stands among the entries, as in kmod: of
         # two equal files the one found first wins.
         todo += [
-            kept for entry in reversed(inside) if (kept := _kept(entry, depth, linked)) is not None
+            kept for entry in reversed(inside) if (kept := _kept(entry, depth, links)) is not None
         ]
+    if links.ways > _WAYS_THROUGH_LINKS:
+        text = f"{directory}: more than {_WAYS_THROUGH_LINKS} ways through links, some not followed"
+        problems.append(Problem("WARNING", text, kind="many-links", path=directory))
     return Found(tuple(paths), tuple(problems))
 
 
@@ -194,9 +203,7 @@ def _unread(path: str) -> ScannedModule:
     )
 
 
-def _kept(
-    entry: os.DirEntry[str], depth: int, linked: dict[str, int]
-) -> tuple[str, str | Problem] | None:
+def _kept(entry: os.DirEntry[str], depth: int, links: _Links) -> tuple[str, str | Problem] | None:
     """Return path and name of a module file or of a folder, whose path ends in a slash.
 
     In place of the name stands what kmod says of an entry that is neither file nor folder; None
@@ -210,7 +217,7 @@ def _kept(
         text = f"fstatat({_FIRST_DESCRIPTOR + depth}, {entry.name}): {_reason(problem)}"
         return "", Problem("ERROR", text, kind="dangling-link", path=entry.path)
     if kind == _S_IFDIR:
-        return (entry.path + "/", entry.name) if _may_enter(entry, linked) else None
+        return (entry.path + "/", entry.name) if links.may_enter(entry) else None
     if kind == _S_IFREG:
         return (entry.path, entry.name) if is_module_file(entry.name) else None
     text = f"unsupported file type {entry.path}: {kind:o}"
@@ -226,14 +233,39 @@ def _unopened(path: str, name: str, depth: int, problem: OSError) -> Problem:
     return Problem("ERROR", text, kind="unreadable-folder", path=path)
 
 
-def _may_enter(entry: os.DirEntry[str], linked: dict[str, int]) -> bool:
-    if not entry.is_symlink():
+class _Links:
+    """What is known of the folders that links below *top* lead to."""
+
+    def __init__(self, top: str) -> None:
+        self._top = len(top.rstrip("/"))
+        self._entered: set[str] = set()
+        self._real: dict[str, str] = {}
+        self.ways = 0
+
+    def may_enter(self, entry: os.DirEntry[str]) -> bool:
+        """Tell whether to go into a folder: by a link only if it does not lead around in a circle.
+
+        It does where it leads to a folder that it lies in, as does any on the way to it.
+        """
+        if not entry.is_symlink():
+            return True
+        target = os.path.realpath(entry.path).rstrip("/") + "/"
+        folder, inside = os.path.dirname(entry.path), True
+        while inside:
+            if self._real_of(folder).startswith(target):
+                return False
+            inside = len(folder) > self._top
+            folder = os.path.dirname(folder)
+        self.ways += 1
+        if self.ways > _WAYS_THROUGH_LINKS and target in self._entered:
+            return False
+        self._entered.add(target)
         return True
-    target = os.path.realpath(entry.path)
-    here = os.path.realpath(os.path.dirname(entry.path))
-    linked[target] = linked.get(target, 0) + 1
-    is_loop = f"{here}/".startswith(target.rstrip("/") + "/")
-    return not is_loop and linked[target] <= _ENTRIES_OF_ONE_FOLDER
+
+    def _real_of(self, folder: str) -> str:
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder).rstrip("/") + "/"
+        return self._real[folder]
 
 
 def _kmod_reason(path: str, problem: FileError | FormatError) -> str:

@@ -22,6 +22,8 @@ WEAKDEP_TITLE = "# Weak dependencies extracted from modules themselves.\n"
 SYMBOLS_TITLE = "# Aliases for symbols, used by symbol_request().\n"
 DEVNAME_TITLE = "# Device nodes to trigger on-demand module loading.\n"
 
+_LARGEST = 0xFFFF_FFFF_FFFF_FFFF  # of an unsigned long: scanf takes all beyond it for it
+
 
 def parse_dep(data: bytes) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return (path, paths of all its dependencies) of each line of a modules.dep.
@@ -47,16 +49,6 @@ def parse_aliases(data: bytes) -> tuple[tuple[str, str], ...]:
             if alias:
                 found.append((alias.rstrip(), module))
     return tuple(found)
-
-
-def parse_softdeps(data: bytes) -> tuple[tuple[str, str], ...]:
-    """Return (module, text) of each line of a modules.softdep."""
-    return _parse_after(data, "softdep ")
-
-
-def parse_weakdeps(data: bytes) -> tuple[tuple[str, str], ...]:
-    """Return (module, text) of each line of a modules.weakdep."""
-    return _parse_after(data, "weakdep ")
 
 
 def parse_devname(data: bytes) -> tuple[DeviceNode, ...]:
@@ -92,10 +84,23 @@ def _device_node(line: str) -> DeviceNode | None:
 
 
 def _leading_number(text: str) -> tuple[int | None, str]:
+    """Return the unsigned number that *text* begins with, as scanf reads it, and what follows.
+
+    It may have a sign, below zero it is counted from 2^32 down, and of what is larger than an
+    unsigned int the low bits count.
+    """
     text = text.lstrip()
-    rest = text.lstrip("0123456789")
-    digits = text[: len(text) - len(rest)]
-    return (int(digits) if digits else None), rest
+    unsigned = text[1:] if text[:1] in ("+", "-") else text
+    rest = unsigned.lstrip("0123456789")
+    digits = unsigned[: len(unsigned) - len(rest)]
+    if not digits:
+        return None, rest
+    number = int(digits)
+    if number > _LARGEST:
+        number = _LARGEST
+    elif text[0] == "-":
+        number = -number
+    return number & 0xFFFF_FFFF, rest
 
 
 def parse_paths(data: bytes) -> tuple[str, ...]:
@@ -133,12 +138,3 @@ def devname_text(nodes: Iterable[tuple[str, str, str, int, int]]) -> bytes:
         f"{module} {device} {kind}{major}:{minor}\n" for module, device, kind, major, minor in nodes
     ]
     return _text.encode(DEVNAME_TITLE + "".join(lines)) if lines else b""
-
-
-def _parse_after(data: bytes, word: str) -> tuple[tuple[str, str], ...]:
-    found = []
-    for line in _text.decode(data).split("\n"):
-        if line.startswith(word):
-            module, _, text = line[len(word) :].partition(" ")
-            found.append((module, text))
-    return tuple(found)

@@ -107,6 +107,34 @@ class TrieIndex:
         except FormatError as problem:
             raise self._broken(problem) from None
 
+    def check(self) -> None:
+        """Raise ``FormatError`` where the file is cut off; damage in its midst may stay unseen.
+
+        depmod writes the nodes one behind the other, so either the root (kmod before 34) or the
+        last child of the last child and so on ends the file. What another program has arranged
+        differently is walked whole.
+        """
+        try:
+            if self._root_node() is not None and self._furthest_end() != len(self._data):
+                for _ in self._items():
+                    pass
+        except FormatError as problem:
+            raise self._broken(problem) from None
+
+    def _furthest_end(self) -> int:
+        """Return where the last of the nodes ends that stand on the way to the last key."""
+        reference, furthest = self._root, 0
+        for _ in range(_KEY_BYTES):
+            node = self._nodes.node(reference)
+            end = node.table + 4 * (node.last - node.first + 1)
+            if node.values_at:
+                _, end = self._nodes.values_and_end(node.values_at)
+            furthest = max(furthest, end)
+            if not node.table:
+                return furthest
+            reference = self._nodes.child(node, node.last)
+        raise FormatError(WHAT, "a key without end", offset=reference & OFFSET)
+
     def _broken(self, problem: FormatError) -> FormatError:
         error_here = problem.at(self.path) if self.path else problem
         error_here.remedy = "run depmod to write the indexes anew"

@@ -31,6 +31,7 @@ PREFIX = 0x8000_0000
 VALUES = 0x4000_0000
 CHILDREN = 0x2000_0000
 OFFSET = 0x0FFF_FFFF
+EMPTY = HEADER.pack(MAGIC, VERSION, HEADER.size)  # an index without any key
 
 WHAT = "depmod index"
 _u32 = Struct(">I").unpack_from
@@ -49,7 +50,9 @@ def root_of(header: bytes, size: int) -> int:
     if version >> 16 != VERSION >> 16:
         problem = f"version {version >> 16}.{version & 0xFFFF}, where 2.x is wanted"
         raise FormatError(WHAT, problem, offset=4)
-    # An empty index has a root without parts, at its end.
+    # An empty index has a root without parts, at its end, and nothing behind the header.
+    if size > HEADER.size and not (root & ~OFFSET and root & OFFSET):
+        raise FormatError(WHAT, "a root that is none", offset=8)
     if root & ~OFFSET and root & OFFSET >= size:
         raise FormatError(WHAT, "cut off before its root", offset=size)
     return int(root)
@@ -64,7 +67,7 @@ class Node:
         at = reference & OFFSET
         self.prefix = b""
         if reference & PREFIX:
-            self.prefix, at = _string(data, at)
+            self.prefix, at = _prefix(data, at)
         self.first, self.last, self.table = 1, 0, 0
         if reference & CHILDREN:
             bounds = data[at : at + 2]
@@ -72,11 +75,14 @@ class Node:
                 raise FormatError(WHAT, "cut off in a node", offset=len(data))
             self.first, self.last = bounds
             self.table = at + 2
-            if self.first > self.last:
+            if not 0 < self.first <= self.last:
                 raise FormatError(WHAT, "children out of order", offset=at)
             at = self.table + 4 * (self.last - self.first + 1)
             if at > len(data):
                 raise FormatError(WHAT, "cut off in a child table", offset=len(data))
+            # The table is as long as it has to be.
+            if not _u32(data, at - 4)[0] & OFFSET:
+                raise FormatError(WHAT, "a last child that is none", offset=at - 4)
         self.values_at = at if reference & VALUES else 0
 
 
@@ -103,12 +109,17 @@ class Nodes:
 
     def values(self, at: int) -> list[Value]:
         """Return the values that stand at *at*; 0 is a node without any."""
-        if not at:
-            return []
+        return self.values_and_end(at)[0] if at else []
+
+    def values_and_end(self, at: int) -> tuple[list[Value], int]:
+        """Return the values that stand at *at*, and where they end."""
         data = self._data
         values: list[Value] = []
         try:
             (count,) = _u32(data, at)
+            if not count:
+                # What a crash has left unwritten is zeros, and must not read as "nothing there".
+                raise FormatError(WHAT, "a list without values", offset=at)
             at += 4
             for _ in range(count):
                 (priority,) = _u32(data, at)
@@ -116,14 +127,14 @@ class Nodes:
                 values.append((priority, _text.decode(value)))
         except error:
             raise FormatError(WHAT, "cut off in a value", offset=min(at, len(data))) from None
-        return values
+        return values, at
 
     def leaf(self, reference: int) -> tuple[bytes, int]:
         """Return the prefix of a node without children, and where its values are."""
         at = reference & OFFSET
         if at >= len(self._data):
             raise FormatError(WHAT, "a node past the end", offset=len(self._data))
-        return _string(self._data, at) if reference & PREFIX else (b"", at)
+        return _prefix(self._data, at) if reference & PREFIX else (b"", at)
 
     def children(self, node: Node) -> Iterator[tuple[int, int]]:
         """Return (character, reference) of each child."""
@@ -133,6 +144,13 @@ class Nodes:
         references = Struct(f">{len(characters)}I").unpack_from(self._data, node.table)
         pairs = zip(characters, references, strict=True)
         return iter([pair for pair in pairs if pair[1] & OFFSET])
+
+
+def _prefix(data: bytes | mmap, at: int) -> tuple[bytes, int]:
+    prefix, end = _string(data, at)
+    if not prefix:
+        raise FormatError(WHAT, "an empty prefix", offset=at)
+    return prefix, end
 
 
 def _string(data: bytes | mmap, at: int) -> tuple[bytes, int]:

@@ -13,8 +13,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from struct import Struct
 
+from lkm import _text
 from lkm.errors import FormatError
-from lkm.tree.trie_nodes import CHILDREN, HEADER, MAGIC, OFFSET, PREFIX, VALUES, VERSION
+from lkm.tree.trie_nodes import CHILDREN, EMPTY, HEADER, OFFSET, PREFIX, VALUES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,29 +25,41 @@ _u32 = Struct(">I")
 _SUCCESSORS = [bytes([code + 1]) for code in range(128)]
 
 
-def build_index(entries: Iterable[tuple[str, str, int]]) -> bytes:
+def build_index(
+    entries: Iterable[tuple[str, str, int]], left_out: list[tuple[str, str]] | None = None
+) -> bytes:
     """Return the index of *entries*: (key, value, priority), in the order of their finding.
 
-    A key's values stand ascending by priority; of equal priority the last entry comes first.
-    Raises ``FormatError`` for text that is not ASCII, which the format cannot hold, and for more
-    than 256 MB.
+    A key's values stand ascending by priority; of equal priority the last entry comes first. What
+    the format cannot hold is added to *left_out*, as (key, value): a key with a byte beyond ASCII,
+    which has no place in a child table, and a NUL in either. Raises ``FormatError`` for that
+    where no such list is given, and for more than 256 MB.
     """
-    blobs = _value_blobs(entries)
-    out = bytearray(HEADER.pack(MAGIC, VERSION, HEADER.size))
+    refused: list[tuple[str, str]] = []
+    blobs = _value_blobs(entries, refused)
+    if left_out is not None:
+        left_out += refused
+    elif refused:
+        raise FormatError("depmod index", f"text that cannot be stored: {refused[0]!r}")
+    out = bytearray(EMPTY)
     if not blobs:
         return bytes(out)
     names = sorted(blobs)
-    _write_nodes(out, "\n".join(names).encode("ascii").split(b"\n"), [blobs[key] for key in names])
+    _write_nodes(out, "\0".join(names).encode("ascii").split(b"\0"), [blobs[key] for key in names])
     if len(out) > OFFSET:
         raise FormatError("depmod index", "more than 256 MB")
     return bytes(out)
 
 
-def _value_blobs(entries: Iterable[tuple[str, str, int]]) -> dict[str, bytes]:
+def _value_blobs(
+    entries: Iterable[tuple[str, str, int]], refused: list[tuple[str, str]]
+) -> dict[str, bytes]:
     """Return each key's values as they stand in the file: count, then (priority, text)."""
     values: dict[str, list[tuple[int, str]]] = {}
     for key, value, priority in entries:
-        if key in values:
+        if "\0" in value:
+            refused.append((key, value))
+        elif key in values:
             values[key].append((priority, value))
         else:
             values[key] = [(priority, value)]
@@ -54,11 +67,12 @@ def _value_blobs(entries: Iterable[tuple[str, str, int]]) -> dict[str, bytes]:
     blobs: dict[str, bytes] = {}
     one = _u32.pack(1)
     for key, pairs in values.items():
-        if not key.isascii() or "\n" in key or "\0" in key:
-            raise FormatError("depmod index", f"a key that cannot be stored: {key!r}")
+        if not key.isascii() or "\0" in key:
+            refused += [(key, value) for _, value in pairs]
+            continue
         for pair in pairs:
             if pair not in packed:
-                packed[pair] = _packed(*pair)
+                packed[pair] = _u32.pack(pair[0]) + _text.encode(pair[1]) + b"\0"
         if len(pairs) == 1:
             blobs[key] = one + packed[pairs[0]]
         else:
@@ -66,12 +80,6 @@ def _value_blobs(entries: Iterable[tuple[str, str, int]]) -> dict[str, bytes]:
             pairs.sort(key=_priority)
             blobs[key] = _u32.pack(len(pairs)) + b"".join([packed[pair] for pair in pairs])
     return blobs
-
-
-def _packed(priority: int, value: str) -> bytes:
-    if not value.isascii() or "\0" in value:
-        raise FormatError("depmod index", f"a value that cannot be stored: {value!r}")
-    return _u32.pack(priority) + value.encode("ascii") + b"\0"
 
 
 def _priority(value: tuple[int, str]) -> int:

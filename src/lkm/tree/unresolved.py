@@ -41,23 +41,27 @@ def unresolved(
 def _unresolved_of(
     module: ScannedModule, crcs: Mapping[str, int], prefix: str, *, has_crcs: bool
 ) -> Iterator[Problem]:
-    unmet: list[tuple[str, str, str]] = []
+    unmet: list[tuple[str, tuple[int, int] | None]] = []
     for name, crc in zip(module.needs, module.need_crcs, strict=True):
         found = crcs.get(as_exported(name, prefix))
         if found is None:
-            unmet.append((name, "unknown-symbol", "needs unknown symbol"))
+            unmet.append((name, None))
         elif has_crcs and found != crc:
-            unmet.append((name, "symbol-version", "disagrees about version of symbol"))
+            unmet.append((name, (crc, found)))
     # Few modules come here, so only of them it is asked which of their needs are weak.
     weak = _weak_needs(module.path) if unmet else frozenset()
-    for name, kind, says in unmet:
+    for name, versions in unmet:
         if name not in weak:
+            unknown = versions is None
+            says = "needs unknown symbol" if unknown else "disagrees about version of symbol"
             yield Problem(
                 "WARNING",
                 f"{module.path} {says} {name}",
-                kind=kind,
+                kind="unknown-symbol" if unknown else "symbol-version",
                 path=module.path,
                 modules=(module.name,),
+                symbol=name,
+                crcs=versions,
             )
 
 

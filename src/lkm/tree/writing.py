@@ -3,44 +3,60 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 
 from lkm.errors import FileError
+from lkm.tree.lock import LOCK_NAME, Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _TEMPORARY = ".lkm-new"
 _MODE = 0o644
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-# What a file system answers that knows no locks. Two depmods may get in each other's way there,
-# and one of them then fails; still nobody reads half a file.
-_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 # Its time says whether the tree is newer than the indexes (depmod -A), so it takes its place when
 # all others have theirs: a run that was killed before is then made good by the next.
 _LAST = "modules.dep"
+_LONG_PAST_NS = 0
+_PATIENCE_S = 60
+_BUSY_REMEDY = "another depmod has been writing there for a minute; end it, then try again"
 _REMEDY = "write elsewhere with -o DIR, or only print with -n"
 
 
-def write_indexes(files: Mapping[str, bytes], directory: str) -> None:
+def write_indexes(
+    files: Mapping[str, bytes],
+    directory: str,
+    *,
+    unfinished: bool = False,
+    waiting: Callable[[], None] | None = None,
+) -> None:
     """Write *files* (name and bytes) into *directory*, which is made where it is missing.
 
     All of them are written and synced under temporary names before the first takes its place, so
     a full disk changes nothing, and a run killed while they are put in place leaves the old or
-    the new file for each name. Who writes holds a lock on the directory, so two depmods take turns,
-    and what a killed one left behind is its successor's to remove. Raises ``FileError``, whose
-    path is that of the index file at which it failed.
+    the new file for each name. Who writes holds a lock, so two depmods take turns, and what a
+    killed one left behind is its successor's to remove; *waiting* is called once where the lock is
+    another's. *unfinished*: modules.dep gets a time long past, so that the next run with -A, be it
+    kmod's, takes the indexes for stale and looks at the tree again.
+
+    Raises ``FileError``, whose path is that of the index file at which it failed, or the
+    directory, where another writes there for longer than a minute.
     """
+    first = f"{directory}/{next(iter(files), '')}"
     try:
         os.makedirs(directory, exist_ok=True)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as problem:
         raise _refused(directory, problem) from problem
     try:
-        _locked(descriptor, directory)
-        _write_all(files, directory, descriptor)
+        with Lock(directory, waiting) as lock:
+            lock.take(_PATIENCE_S)
+            _write_all(files, directory, descriptor, _LAST if unfinished else "")
+    except TimeoutError as problem:
+        raise FileError("write", directory, errno.EBUSY, _BUSY_REMEDY) from problem
+    except OSError as problem:
+        raise _refused(first, problem) from problem
     finally:
         os.close(descriptor)
 
@@ -51,36 +67,29 @@ def remove_leftovers(directory: str) -> None:
     For a run that finds nothing to write. Whatever keeps it from doing so does not matter to it.
     """
     try:
-        names = [name for name in os.listdir(directory) if name.endswith(_TEMPORARY)]
-        if not names:
-            return
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        there = os.listdir(directory)
+        names = [name for name in there if name.endswith(_TEMPORARY)]
+        if names or LOCK_NAME in there:
+            with Lock(directory) as lock:
+                lock.take(0)
+                _remove([name.removesuffix(_TEMPORARY) for name in names], directory)
     except OSError:
         return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove([name.removesuffix(_TEMPORARY) for name in names], directory)
-    except OSError:
-        return
-    finally:
-        os.close(descriptor)
 
 
-def _locked(descriptor: int, directory: str) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError as problem:
-        if problem.errno not in _NO_LOCKS:
-            raise FileError.from_os("lock", directory, problem) from problem
-
-
-def _write_all(files: Mapping[str, bytes], directory: str, descriptor: int) -> None:
+def _write_all(
+    files: Mapping[str, bytes], directory: str, descriptor: int, unfinished: str
+) -> None:
     path = directory
     try:
         _remove(files, directory)
         for name, data in files.items():
             path = f"{directory}/{name}"
+            if os.path.isdir(path):  # found now, and not when others have taken their places
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             _write_synced(path + _TEMPORARY, data)
+            if name == unfinished:
+                os.utime(path + _TEMPORARY, ns=(_LONG_PAST_NS, _LONG_PAST_NS))
         for name in sorted(files, key=_LAST.__eq__):
             path = f"{directory}/{name}"
             os.rename(path + _TEMPORARY, path)

@@ -18,8 +18,14 @@ from lkm.cli.kmod import TOOLS
 from lkm.cli.main import DROP_INS, VERBS
 from lkm.cli.manual.mdoc import escaped, synopsis
 from lkm.cli.manual.page import page, page_file, page_names
+from lkm.config import depmod_d, modprobe_d
+from lkm.config.directives import Complaint
 from tests.cli.running import lkm
 from tests.conftest import missing
+
+COMMANDS = ("lkm", *DROP_INS, *VERBS)
+# A manual of other people's, which need not be installed here.
+FOREIGN = re.compile(r"referenced manual not found: Xr (?!lkm)")
 
 
 def mandoc(*words: str) -> subprocess.CompletedProcess[str]:
@@ -41,24 +47,52 @@ def shown(name: str, tmp_path: Path) -> str:
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", page_names())
-def test_a_page_is_clean(name: str, tmp_path: Path) -> None:
-    file = tmp_path / page_file(name)
-    file.write_text(page(name))
+def test_the_pages_are_clean_and_refer_to_pages_that_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = lkm("man", "--to", str(tmp_path)).out.splitlines()
+    monkeypatch.setenv("MANPATH", str(tmp_path))
 
-    done = mandoc("-Tlint", "-Wstyle", str(file))
+    done = mandoc("-Tlint", "-Wstyle", *files)
 
-    # Whether the other pages are installed says nothing of this one.
     complaints = [
         line
         for line in done.stdout.splitlines() + done.stderr.splitlines()
-        if "referenced manual not found" not in line and "mandoc.db lacks" not in line
+        if "mandoc.db lacks" not in line and not FOREIGN.search(line)
     ]
     assert complaints == []
 
 
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verbs_page_tells_every_exit_status(name: str) -> None:
+    status = page(name).partition(".Sh EXIT STATUS\n")[2].partition("\n.Sh")[0]
+
+    assert {"0", "2", "3"} <= set(re.findall(r"\b\d\b", status))
+
+
+@pytest.mark.parametrize("variable", ["MODPROBE_OPTIONS", "MODPROBE_MODULE", "KMOD_LOG"])
+def test_what_modprobe_reads_and_sets_of_the_environment_is_told(variable: str) -> None:
+    assert f".It Ev {variable}\n" in page("modprobe")
+
+
+def test_the_pages_of_the_configuration_tell_its_commands() -> None:
+    told = {
+        name: re.findall(r"^\.It Ic (\w+)", page(name), re.MULTILINE)
+        for name in ("modprobe.d", "depmod.d")
+    }
+
+    assert sorted(told["modprobe.d"]) == (
+        ["alias", "blacklist", "install", "options", "remove", "softdep", "weakdep"]
+    )
+    assert sorted(told["depmod.d"]) == ["exclude", "external", "override", "search"]
+    for command in told["modprobe.d"]:
+        assert not isinstance(modprobe_d.parse(f"{command} a b c\n", "")[0], Complaint)
+    for command in told["depmod.d"]:
+        assert not isinstance(depmod_d.parse(f"{command} a * c\n", "")[0], Complaint)
+
+
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", page_names())
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_stands_in_its_page(name: str, tmp_path: Path) -> None:
     text = shown(name, tmp_path)
     command = definition(name)
@@ -78,9 +112,12 @@ def test_a_page_has_what_a_page_has() -> None:
         source = page(name)
         headings = [line[4:] for line in source.splitlines() if line.startswith(".Sh ")]
 
-        assert headings[:3] == ["NAME", "SYNOPSIS", "DESCRIPTION"]
-        assert headings[-1] == "SEE ALSO"
-        assert "EXIT STATUS" in headings
+        assert "SEE ALSO" in headings
+        if name in COMMANDS:
+            assert headings[:3] == ["NAME", "SYNOPSIS", "DESCRIPTION"]
+            assert "EXIT STATUS" in headings
+        else:
+            assert headings[:3] == ["NAME", "DESCRIPTION", "FILES"]
         assert len(set(headings)) == len(headings)
 
 
@@ -134,9 +171,10 @@ def test_all_pages_are_written(tmp_path: Path) -> None:
     assert ran.status == 0
     assert {str(path) for path in written} == set(ran.out.splitlines())
     assert {path.name for path in written} == {page_file(name) for name in page_names()}
-    assert {path.parent.name for path in written if path.suffix == ".8"} == {"man8"}
+    assert all(path.parent.name == f"man{path.suffix[1:]}" for path in written)
     told = json.loads(lkm("man", "--to", str(tmp_path / "new"), "--json").out)["pages"]
-    assert {one["file"] for one in told} == {str(path) for path in written}
+    assert {one["path"] for one in told} == {str(path) for path in written}
+    assert {one["file"] for one in told} == {path.name for path in written}
 
 
 def test_pages_that_cannot_be_written_are_an_error(tmp_path: Path) -> None:

@@ -98,6 +98,8 @@ def test_fields_are_those_of_the_module_or_the_common_ones(root: Path) -> None:
     of_this = offered("modinfo", "-b", str(root), "-k", RELEASE, "vfat", "-F", "")
     assert {"filename", "alias", "firmware", "parm"} <= set(of_this)
     assert "vermagic" in offered("modinfo", "-F", "v")
+    assert {"build-id", "file", "staging"} <= set(offered("modinfo", "-F", ""))
+    assert offered("modinfo", "--fie=verm") == ["--fie=vermagic"]
     assert "firmware" not in offered("modinfo", "-b", str(root), "-k", RELEASE, "lone", "-F", "")
 
 
@@ -107,6 +109,7 @@ def test_an_argument_may_stand_in_the_options_word(root: Path) -> None:
     assert offered("modprobe", start, "-S6") == [f"-S{RELEASE}"]
     assert offered("modprobe", f"--dirname={root}/li") == [f"--dirname={root}/lib/"]
     assert offered("modprobe", start, "-vS", "6") == [RELEASE]
+    assert offered("modprobe", start, f"--set-v={RELEASE[:3]}") == [f"--set-v={RELEASE}"]
 
 
 def test_own_options_are_not_offered_for_kmods_own_tool(
@@ -139,6 +142,7 @@ def test_the_kernel_may_stand_before_the_command(sandbox: Path) -> None:
     assert offered("lkm", "--on", "sandbox", "rmmod", "") == ["fat", "nls_test", "vfat"]
     assert offered("lkm", "--on", "sandbox", "rmmod", "vfat", "nls-") == ["nls-test"]
     assert offered("lkm", "--on", "sandbox", "rmmod", "vfat", "v") == []
+    assert offered("lkm", "kallsyms", "--on", "sandbox", "--module", "f") == ["fat"]
     assert sandbox.is_dir()
 
 
@@ -149,6 +153,8 @@ def test_verbs_are_completed_from_their_parsers(root: Path) -> None:
     assert offered("lkm", "sandbox", "boot", "--tea") == ["--teaching"]
     assert offered("lkm", "man", "install") == ["install-links"]
     assert offered("lkm", "schema", "lkm.lsm") == ["lkm.lsmod/1"]
+    assert offered("lkm", "schema", "lsm") == ["lsmod/1"]
+    assert not [each for each in offered("lkm", "schema", "") if not each.startswith("lkm.")]
 
 
 WRONG: tuple[tuple[str, ...], ...] = (

@@ -49,6 +49,8 @@ COMPLETED = {
     ),
     "lkm insmod {root}/li": "lkm insmod {root}/lib/",
     "lkm insmod {root}/an": "lkm insmod {root}/an\\ odd\\ one.ko ",
+    "lkm insmod {root}/a\\ folder/": "lkm insmod {root}/a\\ folder/the\\ one.ko ",
+    "lkm insmod {root}/a\\ folder/the\\ ": "lkm insmod {root}/a\\ folder/the\\ one.ko ",
     "lkm insmod ~/li": "lkm insmod ~/lib/",
     "lkm modinfo -b {root} -k 6.1": f"lkm modinfo -b {{root}} -k {RELEASE} ",
     "lkm depmod -b {root} 6": f"lkm depmod -b {{root}} {RELEASE} ",
@@ -71,6 +73,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     root = a_root(tmp_path_factory.mktemp("root"))
     assert lkm("depmod", "-b", str(root), RELEASE).status == 0
     shutil.copy(root / "lib/modules" / RELEASE / "kernel/lone.ko", root / "an odd one.ko")
+    (root / "a folder").mkdir()
+    (root / "a folder/the one.ko").touch()
     links = tmp_path_factory.mktemp("links")
     assert lkm("install-links", "--program", str(PROGRAM), str(links)).status == 0
     state = tmp_path_factory.mktemp("state") / "sandbox"

@@ -27,27 +27,36 @@ _SECTIONS = (
     "EXAMPLES",
     "DIFFERENCES FROM KMOD",
     "SEE ALSO",
+    "CAVEATS",
 )
 _TOOL_STATUS = "0 if all that was asked was done, 1 if any of it was not."
 _VERB_STATUS = "0 yes or done, 1 no, 2 wrong usage, 3 it cannot be told."
 _JSON_KEYS = ("json", "on")
 
 
+# The files that are written by hand, each with its page.
+FORMATS = {
+    "modprobe.d": "what modprobe is to know of modules",
+    "depmod.d": "where depmod looks for modules",
+}
+
+
 def page_names() -> tuple[str, ...]:
-    """Return what has a page: ``lkm`` and each of its commands."""
-    return ("lkm", *DROP_INS, *VERBS)
+    """Return what has a page: ``lkm``, each of its commands, and the files that users write."""
+    return ("lkm", *DROP_INS, *VERBS, *FORMATS)
 
 
 def page_file(name: str) -> str:
     """Return the name of the page's file, which clashes with none of kmod's own."""
     if name == "lkm":
         return "lkm.1"
+    if name in FORMATS:
+        return f"lkm-{name}.5"
     return f"lkm-{name}.{'8' if name in DROP_INS else '1'}"
 
 
 def page(name: str) -> str:
-    """Return the page of the command *name* as mdoc source."""
-    command = definition(name)
+    """Return the page of *name*, a command or a file, as mdoc source."""
     title, _, section = page_file(name).rpartition(".")
     lines = [
         f".Dd {DATE}",
@@ -56,12 +65,27 @@ def page(name: str) -> str:
         ".Sh NAME",
         f".Nm {title}",
         f".Nd {escaped(_purpose(name))}",
-        ".Sh SYNOPSIS",
-        *_synopses(name, command),
     ]
-    status, description = _described(command)
     written = _written(name)
-    made = {
+    if name in FORMATS:
+        made = {"SEE ALSO": _references(written.pop("SEE ALSO"))}
+    else:
+        command = definition(name)
+        lines += [".Sh SYNOPSIS", *_synopses(name, command)]
+        made = _made(name, command, written)
+    for heading in _SECTIONS:
+        body = [*made.get(heading, []), *written.get(heading, [])]
+        if body:
+            lines += [f".Sh {heading}", *body]
+    return "\n".join(lines) + "\n"
+
+
+def _made(name: str, command: Command, written: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Return the sections that follow from the definition; takes its part out of *written*."""
+    status, description = _described(command)
+    if name in VERBS:
+        status = _verb_status(status)
+    return {
         "DESCRIPTION": [
             *description,
             *written.pop("DESCRIPTION", []),
@@ -72,15 +96,22 @@ def page(name: str) -> str:
         "EXIT STATUS": text_lines(status or (_TOOL_STATUS if name in DROP_INS else _VERB_STATUS)),
         "SEE ALSO": _see_also(name, written.pop("SEE ALSO", [])),
     }
-    for heading in _SECTIONS:
-        body = [*made.get(heading, []), *written.get(heading, [])]
-        if body:
-            lines += [f".Sh {heading}", *body]
-    return "\n".join(lines) + "\n"
+
+
+def _verb_status(status: str) -> str:
+    """Return what a verb's help says of its exit status, with what is so for every verb."""
+    if not status:
+        return _VERB_STATUS
+    always = {"2": "2 stands for wrong usage", "3": "3 for what cannot be done or told"}
+    missing = [text for number, text in always.items() if number not in status]
+    more = " and ".join(missing)
+    return f"{status} {more[:1].upper()}{more[1:]}." if more else status
 
 
 def _purpose(name: str) -> str:
-    return "the Linux loadable kernel module system" if name == "lkm" else commands()[name]
+    if name == "lkm":
+        return "the Linux loadable kernel module system"
+    return FORMATS.get(name) or commands()[name]
 
 
 def _synopses(name: str, command: Command) -> list[str]:
@@ -193,9 +224,12 @@ def _see_also(name: str, written: Iterable[str]) -> list[str]:
     else:
         others = ["lkm"]
     places = [(title, section) for title, _, section in map(_parts, map(page_file, others))]
-    for line in written:
-        title, section = line.removeprefix(".Xr ").split()
-        places.append((title, section))
+    return _references([*written, *[f".Xr {title} {section}" for title, section in places]])
+
+
+def _references(lines: Iterable[str]) -> list[str]:
+    """Return the lines ``.Xr TITLE SECTION`` in the order and with the commas of SEE ALSO."""
+    places = [(words[1], words[2]) for words in map(str.split, lines)]
     places.sort(key=_by_section)
     last = len(places) - 1
     return [

@@ -7,6 +7,7 @@ import os
 from lkm.cli.definitions import LKM, commands, definition
 from lkm.cli.dropin import split_options
 from lkm.cli.main import DROP_INS
+from lkm.cli.options import OptionError, by_long_name
 from lkm.cli.shell.kinds import candidates_of_kind
 from lkm.cli.shell.offer import Candidate
 from lkm.cli.shell.reading import read
@@ -137,7 +138,11 @@ def _argument_within(command: Command, word: str) -> tuple[str, str] | None:
 
 
 def _named(command: Command, name: str) -> Option | None:
-    return next((option for option in command.options if name in option.names), None)
+    """Return the option that *name*, or a beginning that only it has, means."""
+    try:
+        return by_long_name(command.options, name)[0]
+    except OptionError:
+        return None
 
 
 def _forms(option: Option) -> list[str]:

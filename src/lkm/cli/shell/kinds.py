@@ -111,16 +111,21 @@ def _format(typed: str, _subject: Subject) -> list[Candidate]:
 
 def _page(typed: str, _subject: Subject) -> list[Candidate]:
     from lkm.cli.definitions import commands
+    from lkm.cli.manual.page import FORMATS
 
-    found = {"lkm": "the command itself", **commands()}
+    found = {"lkm": "the command itself", **commands(), **FORMATS}
     del found["help"]
     return [Candidate(*item) for item in found.items() if item[0].startswith(typed)]
 
 
 def _schema(typed: str, _subject: Subject) -> list[Candidate]:
+    """Offer the schemas by their whole names, or without ``lkm.`` where that is not being typed."""
     from lkm.report import schemas
 
-    return [Candidate(each) for each in schemas.names() if each.startswith(typed)]
+    names = schemas.names()
+    if typed:
+        names += tuple([each.removeprefix("lkm.") for each in names])
+    return [Candidate(each) for each in names if each.startswith(typed)]
 
 
 def _names(names: list[str], typed: str) -> list[Candidate]:
@@ -130,7 +135,6 @@ def _names(names: list[str], typed: str) -> list[Candidate]:
 # By the name of the word in usage lines and helps; a test holds that each name used there is here
 # or among those of which nothing can be known.
 KINDS: Final[dict[str, Callable[[str, Subject], list[Candidate]]]] = {
-    "COMMAND": _page,
     "DIR": _folder,
     "FILE": _file,
     "FORMAT": _format,
@@ -138,15 +142,14 @@ KINDS: Final[dict[str, Callable[[str, Subject], list[Candidate]]]] = {
     "KEY": _field,
     "KNOWN": _known,
     "LOADED": _loaded,
-    "M": _known,
     "MODULE": _module,
     "MODULEFILE": _module_file,
+    "PAGE": _page,
     "PARAMETER": _parameter,
     "PATH": _file,
     "PATTERN": _known,
-    "R": _release,
     "RELEASE": _release,
+    "RELEASE|PATH": _release_or_image,
     "ROOT": _folder,
     "SCHEMA": _schema,
-    "X": _release_or_image,
 }

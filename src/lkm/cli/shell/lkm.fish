@@ -6,7 +6,9 @@
 function __lkm_complete
     # Of what stands behind the cursor fish does not tell.
     set -l before (commandline -opc)
-    set -l current (commandline -ct)
+    # It is handed over as it was typed, with its backslashes and quotes.
+    set -l current (string unescape -- (commandline -ct))
+    test -n "$current"; or set current (commandline -ct)
     # As it was called, where that names it: it need not be in PATH then.
     set -l lkm lkm
     string match -q '*/lkm' -- $before[1]; and set lkm $before[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from lkm import _text
 from lkm.names import is_module_file, module_name, module_name_of_path
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Where no module on the line tells which it has: the order is that of modinfo's own output.
 _COMMON_FIELDS = (
     "filename",
+    "file",
     "version",
     "firmware",
     "license",
@@ -31,7 +33,9 @@ _COMMON_FIELDS = (
     "srcversion",
     "depends",
     "retpoline",
+    "build-id",
     "intree",
+    "staging",
     "name",
     "vermagic",
     "sig_id",
@@ -57,7 +61,7 @@ class Subject:
 
     def builtin_names(self) -> list[str]:
         """Return the modules that are compiled into the kernel."""
-        text = _text(f"{self._directory()}/modules.builtin")
+        text = _text.of_file(f"{self._directory()}/modules.builtin") or ""
         return [_stem(line) for line in text.splitlines() if line]
 
     def loaded_names(self) -> list[str]:
@@ -144,7 +148,7 @@ class Subject:
 
     def _module_paths(self) -> list[str]:
         directory = self._directory()
-        lines = _text(f"{directory}/modules.dep").splitlines()
+        lines = (_text.of_file(f"{directory}/modules.dep") or "").splitlines()
         if lines:
             return [line.partition(":")[0] for line in lines]
         found = []
@@ -173,11 +177,3 @@ class Subject:
 
 def _stem(path: str) -> str:
     return path.rpartition("/")[2].partition(".")[0]
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""

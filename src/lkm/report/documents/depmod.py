@@ -91,6 +91,9 @@ def problem_facts(problem: Problem) -> dict[str, object]:
         "path": problem.path or None,
         "modules": list(problem.modules),
         "index": problem.index or None,
+        "symbol": problem.symbol or None,
+        "needed_crc": None if problem.crcs is None else f"0x{problem.crcs[0]:08x}",
+        "offered_crc": None if problem.crcs is None else f"0x{problem.crcs[1]:08x}",
     }
 
 

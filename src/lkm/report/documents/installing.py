@@ -15,7 +15,8 @@ def links_document(
 ) -> Document:
     """Return what ``lkm install-links`` did, or with *dry_run* would do.
 
-    *links* are name, target and what happened: made, replaced, kept or refused.
+    *links* are name, target and what happened: made, replaced, kept, refused, or left since
+    another was refused.
     """
     return {
         "schema": "lkm.links/1",
@@ -33,9 +34,12 @@ def completion_document(shell: str, script: str) -> Document:
     return {"schema": "lkm.completion/1", "shell": shell, "script": script}
 
 
-def pages_document(pages: Iterable[tuple[str, str, str | None]]) -> Document:
-    """Return manual pages: command, file name, and the roff source or None where it was written."""
+def pages_document(pages: Iterable[tuple[str, str, str | None, str | None]]) -> Document:
+    """Return manual pages: command, file name, path where it was written, and else the source."""
     return {
         "schema": "lkm.man/1",
-        "pages": [{"name": name, "file": file, "source": source} for name, file, source in pages],
+        "pages": [
+            {"name": name, "file": file, "path": path, "source": source}
+            for name, file, path, source in pages
+        ],
     }

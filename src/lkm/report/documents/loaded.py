@@ -9,40 +9,57 @@ from lkm._text import decode
 from lkm.kernel.sysfs import builtin_folders, loaded_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.protocol import Kernel
-    from lkm.kernel.sysfs import SysModule
+    from lkm.kernel.sysfs import SysFolder, SysModule
     from lkm.module.file import ModuleImage
     from lkm.report.documents.writing import Document
 
 
-def lsmod_document(kernel: Kernel, modules: Iterable[LoadedModule]) -> Document:
+def lsmod_document(
+    kernel: Kernel, modules: Iterable[LoadedModule], folders: SysFolder | None
+) -> Document:
     """Return the loaded modules, newest first, and all that ``/sys/module`` shows; sizes in bytes.
 
-    A module that has left ``/sys/module`` since *modules* were listed is left out.
+    *modules* and *folders* are a ``snapshot`` of *kernel*.
     """
     listed = list(modules)
-    folders = kernel.sys_module()
     shown = None if folders is None else loaded_folders(folders, [each.name for each in listed])
+    rows = [
+        {**loaded_facts(module), **_sys_facts(None if shown is None else shown[module.name])}
+        for module in listed
+        if shown is None or module.name in shown
+    ]
+    return _lsmod(kernel, rows, folders, [each.name for each in listed])
+
+
+def unlisted_document(kernel: Kernel, *, supported: bool) -> Document | None:
+    """Return what ``/sys/module`` shows where the loaded modules cannot be listed; None without it.
+
+    They are none where modules are not *supported*, and otherwise not known.
+    """
+    folders = kernel.sys_module()
+    return None if folders is None else _lsmod(kernel, None if supported else [], folders, ())
+
+
+def _lsmod(
+    kernel: Kernel,
+    rows: Sequence[Document] | None,
+    folders: SysFolder | None,
+    loaded: Collection[str],
+) -> Document:
     compression = None if folders is None else folders.get("compression")
     return {
         "schema": "lkm.lsmod/1",
         "kernel": kernel.name,
         "release": kernel.release(),
         "compression": decode(compression).strip() if isinstance(compression, bytes) else None,
-        "modules": [
-            {
-                **loaded_facts(module),
-                **_sys_facts(None if shown is None else shown[module.name]),
-            }
-            for module in listed
-            if shown is None or module.name in shown
-        ],
+        "modules": rows,
         "builtin": [
             {"name": each.name, **_common_facts(each)}
-            for each in builtin_folders(folders or {}, [each.name for each in listed])
+            for each in builtin_folders(folders or {}, loaded)
         ],
     }
 
@@ -55,7 +72,9 @@ def _sys_facts(module: SysModule | None) -> dict[str, object]:
         "sections": None
         if sections is None
         else {name: _address(address) for name, address in sections.items()},
-        "notes": [] if module is None else list(module.notes),
+        "notes": {}
+        if module is None
+        else {name: None if data is None else data.hex() for name, data in module.notes.items()},
         **_common_facts(module),
     }
 
@@ -69,6 +88,7 @@ def _common_facts(module: SysModule | None) -> dict[str, object]:
             "drivers": [],
             "attributes": {},
             "folders": {},
+            "links": {},
             "unreadable": {},
         }
     return {
@@ -77,7 +97,8 @@ def _common_facts(module: SysModule | None) -> dict[str, object]:
         "parameters": dict(module.parameters),
         "drivers": list(module.drivers),
         "attributes": dict(module.attributes),
-        "folders": {name: list(entries) for name, entries in module.folders.items()},
+        "folders": dict(module.folders),
+        "links": dict(module.links),
         "unreadable": {path: os.strerror(number) for path, number in module.unreadable.items()},
     }
 

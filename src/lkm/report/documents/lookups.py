@@ -6,22 +6,26 @@ from typing import TYPE_CHECKING
 
 from lkm.errors import BadNameError
 from lkm.names import alias_name
+from lkm.report.documents.writing import error_facts
 from lkm.tree.fnmatch import fnmatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lkm.config.directives import Source
+    from lkm.errors import LkmError
     from lkm.report.documents.writing import Document
     from lkm.resolve.lookup import Found
-    from lkm.tree.catalog import Catalog
-    from lkm.tree.trie import TrieIndex
+    from lkm.tree.catalog import Catalog, Item
 
 
-def lookup_document(found: Mapping[str, Sequence[Found]], catalog: Catalog) -> Document:
+def lookup_document(
+    found: Mapping[str, Sequence[Found]], failed: Mapping[str, LkmError], catalog: Catalog
+) -> Document:
     """Return ``modprobe -R``: for each word the modules that it stands for, in look-up order.
 
-    Of a module that an index led to, ``patterns`` are the index's keys that match the word.
+    Of a module that an index led to, ``patterns`` are the index's keys that match the word. A word
+    that stands for none has the error in *failed*.
     """
     indexes = _Indexes(catalog)
     return {
@@ -39,6 +43,7 @@ def lookup_document(found: Mapping[str, Sequence[Found]], catalog: Catalog) -> D
                     }
                     for each in modules
                 ],
+                "error": error_facts(failed[word]) if word in failed else None,
             }
             for word, modules in found.items()
         ],
@@ -74,17 +79,16 @@ class _Indexes:
     def _index(self, via: str) -> tuple[tuple[str, str, str], ...]:
         """Return (what a word must begin with, pattern, module) of each entry."""
         if via not in self._rows:
-            index = self._named(via)
-            items = () if index is None else index.items()
+            items = self._named(via)
             self._rows[via] = tuple([(_literal(key), key, value) for key, value, _ in items])
         return self._rows[via]
 
-    def _named(self, via: str) -> TrieIndex | None:
+    def _named(self, via: str) -> tuple[Item, ...]:
         if via == "modules.alias":
-            return self._catalog.alias_index
+            return self._catalog.all_aliases()
         if via == "symbol":
-            return self._catalog.symbol_index
-        return self._catalog.builtin_alias_index if via == "builtin alias" else None
+            return self._catalog.all_symbols()
+        return self._catalog.all_builtin_aliases() if via == "builtin alias" else ()
 
 
 def _literal(pattern: str) -> str:

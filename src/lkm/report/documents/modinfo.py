@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lkm.config.directives import Softdep
 from lkm.config.modprobe_d import parse
+from lkm.module.modinfo import parameters
 from lkm.report.documents.writing import error_facts
 
 if TYPE_CHECKING:
@@ -25,17 +26,37 @@ def modinfo_document(modules: Sequence[Mapping[str, object]]) -> Document:
 
 
 def field_facts(
-    name: str, path: str | None, field: str, values: Sequence[str]
+    name: str,
+    path: str | None,
+    field: str,
+    values: Sequence[str],
+    *,
+    entries: Iterable[tuple[str, str]] = (),
+    signature: Signature | None = None,
 ) -> dict[str, object]:
-    """Return what ``modinfo -F`` says of one module; *path* is None for a built-in."""
-    kind = _TYPES.get(field)
+    """Return what ``modinfo -F`` says of one module; *path* is None for a built-in.
+
+    The typed value is made from the texts, of parameters from all *entries*.
+    """
+    typed: dict[str, object] = {}
+    if field == "parm":
+        typed[field] = [_parameter(each) for each in parameters(entries)]
+    elif field == "signature":
+        typed[field] = None if signature is None else _signature(signature)
+    elif field in _TYPES:
+        typed[field] = _TYPES[field](values)
     return {
         "name": name,
         "path": path,
         "builtin": path is None,
         "fields": {field: list(values)},
-        "typed": {} if kind is None else {field: kind(values)},
+        "typed": typed,
     }
+
+
+def not_found_facts(error: LkmError) -> dict[str, object]:
+    """Return what is known of a word that stands for no module: why."""
+    return {"name": None, "path": None, "builtin": None, "error": error_facts(error)}
 
 
 def unreadable_facts(name: str, path: str | None, error: LkmError) -> dict[str, object]:

@@ -14,40 +14,59 @@ if TYPE_CHECKING:
 
     from lkm.config.directives import Directive
     from lkm.config.settings import Settings
+    from lkm.errors import LkmError
     from lkm.kernel.apply import Outcome
     from lkm.report.documents.writing import Document
     from lkm.resolve.plan import Objection, Plan, Step
     from lkm.resolve.reasons import Origin, Reason
 
+    Attempt = tuple[Plan, Objection | None, Outcome | None]
     Rows = Iterable[tuple[str, str, int]]
 
 
 def plans_document(
-    kernel: str, attempts: Sequence[tuple[Plan, Objection | None, Outcome | None]]
+    kernel: str, operation: str, attempts: Sequence[Attempt | tuple[str, LkmError]]
 ) -> Document:
     """Return modprobe's plans, one a module that a word stands for.
 
     Each with what keeps it from being carried out (``objection``), and what carrying it out came
-    to (``outcome``, null where it was only to be shown).
+    to (``outcome``, null where it was only to be shown). A word that there is no plan for has the
+    ``error`` instead, and *operation*, which was to be done.
     """
     return {
         "schema": "lkm.plan/1",
         "kernel": kernel,
         "plans": [
-            {
-                "target": plan.target,
-                "operation": plan.operation,
-                "steps": [
-                    {**step_facts(step), "why": _why(reason)}
-                    for step, reason in zip(plan.steps, plan.reasons, strict=True)
-                ],
-                "objection": None
-                if objection is None
-                else {"module": objection.module, "reason": objection.reason},
-                "outcome": None if outcome is None else _outcome(outcome),
-            }
-            for plan, objection, outcome in attempts
+            _planned(*attempt) if len(attempt) == 3 else _unplanned(operation, *attempt)
+            for attempt in attempts
         ],
+    }
+
+
+def _planned(plan: Plan, objection: Objection | None, outcome: Outcome | None) -> dict[str, object]:
+    return {
+        "target": plan.target,
+        "operation": plan.operation,
+        "steps": [
+            {**step_facts(step), "why": _why(reason)}
+            for step, reason in zip(plan.steps, plan.reasons, strict=True)
+        ],
+        "objection": None
+        if objection is None
+        else {"module": objection.module, "reason": objection.reason},
+        "outcome": None if outcome is None else _outcome(outcome),
+        "error": None,
+    }
+
+
+def _unplanned(operation: str, word: str, error: LkmError) -> dict[str, object]:
+    return {
+        "target": word,
+        "operation": operation,
+        "steps": [],
+        "objection": None,
+        "outcome": None,
+        "error": error_facts(error),
     }
 
 

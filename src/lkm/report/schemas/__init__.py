@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from lkm._text import quoted
 from lkm.errors import UsageError
 
 _PREFIX = "lkm."
@@ -33,7 +34,7 @@ def path(name: str) -> str:
         if known == thing and version in ("", number)
     }
     if not versions:
-        error = UsageError(f"no schema {name!r}")
+        error = UsageError(f"no schema {quoted(name)}")
         error.remedy = "lkm schema lists them"
         raise error
     return f"{_FOLDER}/{thing}.{max(versions)}{_SUFFIX}"
