@@ -51,7 +51,8 @@ def lay_out(root: Path, program: str) -> None:
     (root / "proc/self").symlink_to("/host/proc/self")  # where /dev/stdout leads
     for name in _OF_ETC:
         (root / "etc" / name).symlink_to(f"/host/etc/{name}")
-    for needed in (Path(sys.prefix), Path(sys.base_prefix), _REPOSITORY):
+    # A folder before what lies in it, as a virtual environment may in the repository.
+    for needed in sorted([Path(sys.prefix), Path(sys.base_prefix), _REPOSITORY]):
         _link_deep(root, needed)
     for tool in _TOOLS:
         (root / "prog" / tool).symlink_to(program)
