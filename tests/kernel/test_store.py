@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 import zlib
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from lkm.errors import FileError, LkmError, NotBootedError, StateFileError
 from lkm.kernel.sandbox import Sandbox
-from lkm.kernel.store import FORMAT, state_path
+from lkm.kernel.store import FORMAT, Store, state_path
 from tests.kernel.trees import RELEASE, a_root, a_sandbox, module_file
 
 
@@ -233,3 +234,22 @@ def test_packed_symbols_that_are_damaged_are_an_error(tmp_path: Path) -> None:
         with pytest.raises(StateFileError, match="damaged"):
             sandbox.read("/proc/kallsyms")
         sandbox.close()
+
+
+def test_it_may_be_closed_in_another_thread(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "state"))
+    with store.starting() as connection:
+        connection.execute("SELECT 1")
+    failed: list[object] = []
+
+    def close() -> None:
+        try:
+            store.close()
+        except sqlite3.ProgrammingError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=close)
+    thread.start()
+    thread.join()
+
+    assert not failed

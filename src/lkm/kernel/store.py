@@ -173,6 +173,8 @@ class Store:
                 uri=True,
                 timeout=_BUSY_TIMEOUT_S,
                 isolation_level=None,
+                # Where nobody closes it the collector does, in whatever thread it runs.
+                check_same_thread=False,
             )
             self._check_owner(self._connection)
             # A crash of the whole machine may lose the sandbox; a killed process never does.
