@@ -17,6 +17,7 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
+from lkm._fork import Forks
 from lkm.cli.main import main
 from lkm.tree.depmod import build_indexes
 from lkm.tree.lock import LOCK_NAME, Lock
@@ -243,9 +244,9 @@ def test_a_folder_that_may_not_be_written_to_is_an_error(tmp_path: Path) -> None
 def test_a_module_that_vanishes_meanwhile_is_told(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(paths: Sequence[str]) -> Scanned:
+    def late(paths: Sequence[str], *, with_crcs: bool, forks: Forks) -> Scanned:
         os.unlink(tree.directory / "kernel/a.ko")
-        return scan_tree(paths)
+        return scan_tree(paths, with_crcs=with_crcs, forks=forks)
 
     monkeypatch.setattr("lkm.tree.depmod.scan_tree", late)
 

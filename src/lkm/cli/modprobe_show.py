@@ -150,7 +150,7 @@ def _rows(what: str, module: Module) -> list[tuple[str, int | None]]:
     if what == "modversions":
         return [(version.name, version.crc) for version in module.versions]
     # In the order of the symbol table, as in kmod; not in that of the export tables.
-    seen = scan(module.elf)
+    seen = scan(module.elf, with_crcs=True)
     return [*zip(seen.exports, seen.crcs, strict=True)]
 
 

@@ -158,21 +158,8 @@ class ElfFile:
 
     def section(self, name: str) -> Section | None:
         """Return the first section named *name*."""
-        # Looking for the name among the names costs a sixth of cutting every name out of them,
-        # and that is a third of the time of a scan. It may stand there more than once, since
-        # names share their ends.
-        if self._by_name_offset is None:
-            last = len(self._raw) - 1
-            self._by_name_offset = {
-                raw[0]: last - back for back, raw in enumerate(reversed(self._raw))
-            }
-        wanted = _text.encode(name) + b"\0"
-        found = len(self._raw)
-        start = self._names.find(wanted)
-        while start >= 0:
-            found = min(found, self._by_name_offset.get(start, found))
-            start = self._names.find(wanted, start + 1)
-        return Section(found, name, self._raw[found]) if found < len(self._raw) else None
+        found = self._find(name)
+        return None if found is None else Section(found, name, self._raw[found])
 
     def section_at(self, index: int) -> Section | None:
         """Return the section of that index in the section table."""
@@ -192,8 +179,31 @@ class ElfFile:
 
     def section_data(self, name: str) -> bytes | None:
         """Return the bytes of the first section named *name*, None if there is none."""
-        section = self.section(name)
-        return None if section is None else self.contents(section)
+        found = self._find(name)
+        if found is None:
+            return None
+        _name, kind, _flags, _address, offset, size, *_rest = self._raw[found]
+        return b"" if kind == SHT_NOBITS else _slice(self.data, offset, size, self.what, name)
+
+    def _find(self, name: str) -> int | None:
+        """Return the index of the first section named *name*."""
+        # Looking for the name among the names costs a sixth of cutting every name out of them,
+        # and that is a third of the time of a scan. It may stand there more than once, since
+        # names share their ends.
+        if self._by_name_offset is None:
+            last = len(self._raw) - 1
+            self._by_name_offset = {
+                raw[0]: last - back for back, raw in enumerate(reversed(self._raw))
+            }
+        wanted = name.encode() + b"\0"
+        found = None
+        start = self._names.find(wanted)
+        while start >= 0:
+            index = self._by_name_offset.get(start)
+            if index is not None and (found is None or index < found):
+                found = index
+            start = self._names.find(wanted, start + 1)
+        return found
 
     def _name(self, raw: RawSection) -> bytes:
         start = raw[0]

@@ -128,8 +128,8 @@ class _Tree:
     @cached_property
     def modules(self) -> tuple[ScannedModule, ...]:
         """Those that could be read."""
-        scanned = scan_tree(self._paths).modules
-        return tuple([module for module in scanned if module.modinfo or module.needs])
+        scanned = scan_tree(self._paths, with_crcs=True).modules
+        return tuple([module for module in scanned if module.modinfo_bytes or module.need_names])
 
     @property
     def unreadable(self) -> int | None:
@@ -227,7 +227,7 @@ def _exported(exports: Iterable[KernelExport]) -> Iterator[KernelSymbol]:
 
 
 def _value(module: ScannedModule, wanted: str) -> str:
-    return next((value for key, value in module.modinfo if key == wanted), "")
+    return next(iter(module.values(wanted)), "")
 
 
 def _find_symvers(root: str, release: str, directory: str) -> str:

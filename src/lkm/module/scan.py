@@ -1,7 +1,8 @@
 """What an index of a whole tree needs of each module file, read in one pass.
 
-The hot path of depmod: it runs over thousands of files. So no object is made per symbol; columns
-of the symbol table are taken in bulk, and only the names that matter are cut out of the strings.
+The hot path of depmod: it runs over thousands of files. No object is made per symbol; columns of
+the symbol table are taken in bulk, only the names that matter are cut out of the strings, and they
+stay bytes until somebody asks for them as text.
 
 Source: kmod, libkmod-elf.c, kmod_elf_get_symbols and kmod_elf_get_dependency_symbols.
 """
@@ -10,15 +11,12 @@ from __future__ import annotations
 
 import struct
 import sys
+from array import array
+from itertools import chain, compress
 
 from lkm import _text
 from lkm._value import Value
-from lkm.elf.constants import (
-    EM_SPARC,
-    EM_SPARCV9,
-    SHN_UNDEF,
-    STT_SPARC_REGISTER,
-)
+from lkm.elf.constants import EM_SPARC, EM_SPARCV9, SHN_UNDEF, STT_SPARC_REGISTER
 from lkm.elf.file import ElfFile
 from lkm.elf.symbols import ENTRY_SIZES
 from lkm.errors import FormatError
@@ -33,7 +31,8 @@ if TYPE_CHECKING:
     from typing import Final, Literal
 
     from lkm.module.modinfo import Entries
-    from lkm.names import ModuleName
+
+    Facts = tuple[bytes, bytes, bytes, tuple[int, ...], tuple[int, ...]]
 
 _CRC_PREFIX = b"__crc_"
 # What may be taken out of a string table; see lkm.elf.strings.
@@ -42,44 +41,94 @@ _NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
 class ScannedModule(Value):
-    """What depmod needs to know of one module file.
+    """What depmod needs to know of one module file, as bytes; the properties are texts.
 
-    *exports* are the symbols that have a ``__crc_`` symbol (or, where none has, the strings of
-    ``__ksymtab_strings``), in table order, and *crcs* theirs, 0 where there is none. *needs* are
-    the undefined symbols in table order, weak ones included, then what only ``__versions``
-    names; *need_crcs* theirs by ``__versions``, 0 where it has none.
+    *modinfo_bytes* is its ``.modinfo``. *export_names* and *need_names* are NUL-separated. *crcs*
+    and *need_crcs* belong to *exports* and *needs*, 0 where there is none; both are empty where
+    the scan was not asked for them.
     """
 
-    __slots__ = ("crcs", "exports", "modinfo", "name", "need_crcs", "needs", "path")
+    __slots__ = (
+        "crcs",
+        "export_names",
+        "modinfo_bytes",
+        "name",
+        "need_crcs",
+        "need_names",
+        "path",
+    )
 
     def __init__(
         self,
-        *,
         path: str,
-        name: ModuleName,
-        modinfo: Entries,
-        exports: tuple[str, ...],
-        crcs: tuple[int, ...],
-        needs: tuple[str, ...],
+        modinfo_bytes: bytes = b"",
+        export_names: bytes = b"",
+        need_names: bytes = b"",
+        crcs: tuple[int, ...] = (),
         need_crcs: tuple[int, ...] = (),
     ) -> None:
         self.path: Final = path
-        self.name: Final = name
-        self.modinfo: Final = modinfo
-        self.exports: Final = exports
+        self.name: Final = module_name_of_path(path)
+        self.modinfo_bytes: Final = modinfo_bytes
+        self.export_names: Final = export_names
+        self.need_names: Final = need_names
         self.crcs: Final = crcs
-        self.needs: Final = needs
         self.need_crcs: Final = need_crcs
 
+    @property
+    def facts(self) -> Facts:
+        """All that is known of the file besides its path."""
+        return (
+            self.modinfo_bytes,
+            self.export_names,
+            self.need_names,
+            self.crcs,
+            self.need_crcs,
+        )
 
-def scan_file(path: str) -> ScannedModule:
+    @property
+    def modinfo(self) -> Entries:
+        """The (key, value) entries, in file order."""
+        return parse_modinfo(self.modinfo_bytes)
+
+    def values(self, key: str) -> list[str]:
+        """Return the values of *key* in its modinfo, in file order."""
+        found = self.modinfo_bytes
+        wanted = key.encode()
+        if wanted not in found:
+            return []
+        start = wanted + b"="
+        return [
+            _text.decode(entry[len(start) :])
+            for entry in found.split(b"\0")
+            if entry.startswith(start) or entry == wanted
+        ]
+
+    @property
+    def exports(self) -> tuple[str, ...]:
+        """The symbols that have a ``__crc_`` symbol, in table order.
+
+        Where none has, the strings of ``__ksymtab_strings``.
+        """
+        return _texts(self.export_names)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The undefined symbols in table order, weak ones included, then what only versions name.
+
+        The latter are in the order of ``__versions``.
+        """
+        return _texts(self.need_names)
+
+
+def scan_file(path: str, *, with_crcs: bool = False) -> ScannedModule:
     """Read the module file at *path*.
 
     Raises ``FileError``, ``FormatError`` and ``MissingLibraryError``.
     """
     _compression, data = open_slices(path)
     try:
-        return scan(ElfFile.from_bytes(data, what="module"), path)
+        return scan(ElfFile.from_bytes(data, what="module"), path, with_crcs=with_crcs)
     except FormatError as error:
         raise error.at(path) from None
     finally:
@@ -87,29 +136,51 @@ def scan_file(path: str) -> ScannedModule:
             data.close()
 
 
-def scan(elf: ElfFile, path: str = "") -> ScannedModule:
+def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedModule:
     """Return what an index needs of the module *elf*, which was read from *path*.
 
     Raises ``FormatError``.
     """
     symbols = _Symbols(elf)
-    exports, crcs = symbols.exports()
+    exports, crcs = symbols.exports(with_crcs=with_crcs)
     if not exports:
         strings = elf.section_data("__ksymtab_strings") or b""
         exports = [name for name in strings.split(b"\0") if name]
         crcs = [0] * len(exports)
-    undefined = symbols.undefined()
-    versions = {name.partition(b"\0")[0]: crc for crc, name in version_records(elf)}
-    need_crcs = [versions.pop(name, 0) for name in undefined]
+    needs = symbols.undefined()
+    need_crcs: tuple[int, ...] = ()
+    if with_crcs:
+        versions = {name.partition(b"\0")[0]: crc for crc, name in version_records(elf)}
+        need_crcs = tuple([versions.pop(name, 0) for name in needs])
+        need_crcs = (*need_crcs, *versions.values())
+        needs += versions
+    else:
+        needs += _only_in_versions(elf, needs)
     return ScannedModule(
-        path=path,
-        name=module_name_of_path(path),
-        modinfo=parse_modinfo(elf.section_data(".modinfo") or b""),
-        exports=_texts(exports),
-        crcs=tuple(crcs),
-        needs=_texts([*undefined, *versions]),
-        need_crcs=(*need_crcs, *versions.values()),
+        path,
+        modinfo_bytes=elf.section_data(".modinfo") or b"",
+        export_names=b"\0".join(exports),
+        need_names=b"\0".join(needs),
+        crcs=tuple(crcs) if with_crcs else (),
+        need_crcs=need_crcs,
     )
+
+
+def _only_in_versions(elf: ElfFile, needs: list[bytes]) -> list[bytes]:
+    """Return the names in ``__versions`` that are not among *needs*, in its order."""
+    data = elf.section_data("__versions") or b""
+    width = 56 if elf.is_64bit else 60
+    whole = len(data) // 64 * 64
+    padded = struct.iter_unpack(f"{64 - width}x{width}s", data[:whole])
+    # Compared as they stand in the file, padding and all: that takes no step per name.
+    known = {name.ljust(width, b"\0") for name in needs}
+    rest = [name for name in chain.from_iterable(padded) if name not in known]
+    known_names = set(needs)
+    return [
+        name
+        for name in dict.fromkeys([each.partition(b"\0")[0] for each in rest])
+        if name not in known_names
+    ]
 
 
 class _Symbols:
@@ -117,45 +188,54 @@ class _Symbols:
 
     def __init__(self, elf: ElfFile) -> None:
         self.elf = elf
-        self.table = elf.section_data(".symtab") or b""
-        self.strings = elf.section_data(".strtab") or b""
         self.size = ENTRY_SIZES[elf.is_64bit]
+        section = elf.section(".symtab")
+        table = b"" if section is None else elf.contents(section)
+        self.first_global = 1 if section is None else max(section.info, 1)
+        self.table = table[: len(table) // self.size * self.size]
+        self.strings = elf.section_data(".strtab") or b""
         self.name_offsets = self.column("I", 0)
-        self.section_indexes = self.column("H", 6 if elf.is_64bit else 14)
 
-    def column(self, code: Literal["H", "I"], at: int) -> list[int]:
+    def column(self, code: Literal["H", "I"], at: int) -> memoryview | array[int]:
         """Return the numbers that stand *at* so many bytes into every entry."""
         width = struct.calcsize("=" + code)
-        whole = len(self.table) // self.size * self.size
-        if self.elf.order == _NATIVE:  # a fifth of the time that struct takes
-            numbers = memoryview(self.table)[:whole].cast(code)
-            return numbers[at // width :: self.size // width].tolist()
-        rows = struct.iter_unpack(
-            f"{self.elf.order}{at}x{code}{self.size - at - width}x", self.table[:whole]
-        )
-        return [row[0] for row in rows]
+        if self.elf.order == _NATIVE:
+            return memoryview(self.table).cast(code)[at // width :: self.size // width]
+        swapped = array(code, self.table)
+        swapped.byteswap()
+        return swapped[at // width :: self.size // width]
 
     def undefined(self) -> list[bytes]:
         """Return the undefined, named symbols, in table order."""
-        offsets = self.name_offsets
-        indexes = [
-            index
-            for index, where in enumerate(self.section_indexes)
-            if where == SHN_UNDEF and index and offsets[index]
-        ]
+        sections = self.column("H", 6 if self.elf.is_64bit else 14)
+        first = self.first_global
+        # Two thirds of the symbols are local, and not one of those is undefined, save in a file
+        # that somebody has tampered with. (Zeros that are halves of two numbers do no harm here.)
+        if b"\0\0" in sections[1:first].tobytes():
+            first = 1
+        sections = sections[first:]
+        starts = [*compress(self.name_offsets[first:], map(SHN_UNDEF.__eq__, sections))]
         if self.elf.machine in {EM_SPARC, EM_SPARCV9}:
-            indexes = [index for index in indexes if self.type(index) != STT_SPARC_REGISTER]
-        return self.names([offsets[index] for index in indexes])
+            kinds = self.table[first * self.size + (4 if self.elf.is_64bit else 12) :: self.size]
+            undefined = compress(kinds, map(SHN_UNDEF.__eq__, sections))
+            starts = [
+                start
+                for start, kind in zip(starts, undefined, strict=True)
+                if kind & 15 != STT_SPARC_REGISTER
+            ]
+        return self.names([start for start in starts if start])
 
-    def exports(self) -> tuple[list[bytes], list[int]]:
+    def exports(self, *, with_crcs: bool) -> tuple[list[bytes], list[int]]:
         """Return the names that have a ``__crc_`` symbol, in table order, and their CRCs."""
         starts = set(_each_in(self.strings, _CRC_PREFIX))
         if not starts:
             return [], []
+        indexes = [
+            index for index, start in enumerate(self.name_offsets) if start in starts and index
+        ]
         offsets = self.name_offsets
-        indexes = [index for index, start in enumerate(offsets) if start in starts and index]
         names = self.names([offsets[index] + len(_CRC_PREFIX) for index in indexes])
-        return names, self.crcs(indexes)
+        return names, self.crcs(indexes) if with_crcs else []
 
     def names(self, starts: Sequence[int]) -> list[bytes]:
         """Return the texts at *starts* of the string table.
@@ -180,18 +260,13 @@ class _Symbols:
 
     def crcs(self, indexes: Sequence[int]) -> list[int]:
         """Return what the ``__crc_`` symbols at *indexes* say."""
-        value = struct.Struct(self.elf.order + ("8xQ8x" if self.elf.is_64bit else "4xI8x"))
-        return crc_words(
-            self.elf,
-            [
-                (self.section_indexes[index], value.unpack_from(self.table, index * self.size)[0])
-                for index in indexes
-            ],
-        )
-
-    def type(self, index: int) -> int:
-        """Return the ``STT_`` number of the symbol at *index*."""
-        return self.table[index * self.size + (4 if self.elf.is_64bit else 12)] & 15
+        code = self.elf.order + ("6xHQ8x" if self.elf.is_64bit else "4xI6xH")
+        entry = struct.Struct(code)
+        places = []
+        for index in indexes:
+            pair = entry.unpack_from(self.table, index * self.size)
+            places.append(pair if self.elf.is_64bit else pair[::-1])
+        return crc_words(self.elf, places)
 
 
 def _each_in(data: bytes, wanted: bytes) -> Iterator[int]:
@@ -201,6 +276,5 @@ def _each_in(data: bytes, wanted: bytes) -> Iterator[int]:
         start = data.find(wanted, start + 1)
 
 
-def _texts(names: Sequence[bytes]) -> tuple[str, ...]:
-    """Decode *names*, which have no NUL inside, at one go."""
-    return tuple(_text.decode(b"\0".join(names)).split("\0")) if names else ()
+def _texts(names: bytes) -> tuple[str, ...]:
+    return tuple(_text.decode(names).split("\0")) if names else ()

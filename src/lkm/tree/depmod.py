@@ -5,8 +5,11 @@ Source: depmod(8); kmod, tools/depmod.c.
 
 from __future__ import annotations
 
+import gc
 import os
+from contextlib import contextmanager
 
+from lkm._fork import Forks, cores
 from lkm._value import Value
 from lkm.errors import CycleError, NoTreeError
 from lkm.names import ModuleName, module_name_of_path
@@ -19,29 +22,42 @@ from lkm.tree.dependencies import (
     number,
     spellings,
 )
-from lkm.tree.device_nodes import device_nodes
-from lkm.tree.index_files import (
-    index_of,
-    make_alias,
-    make_builtin,
-    make_symbols,
-    read_build_file,
-)
+from lkm.tree.index_files import index_of, make_symbols, read_build_file
+from lkm.tree.modinfo_files import modinfo_files, problems_of
 from lkm.tree.order import MODULE_BUCKETS, hash_order, module_order
-from lkm.tree.scan import Problem, find_modules, scan_tree
+from lkm.tree.scan import Problem, find_modules, scan_share, scan_tree
 from lkm.tree.search import SearchRules
 from lkm.tree.writing import write_indexes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
 
     from lkm.module.scan import ScannedModule
     from lkm.tree.kernel_symbols import KernelSymbols
     from lkm.tree.search import Duplicate
 
-__all__ = ["Checks", "Indexes", "build_indexes", "text_of", "write_indexes"]
+__all__ = ["INDEX_FILES", "Checks", "Indexes", "build_indexes", "text_of", "write_indexes"]
+
+INDEX_FILES = (
+    "modules.dep",
+    "modules.dep.bin",
+    "modules.alias",
+    "modules.alias.bin",
+    "modules.softdep",
+    "modules.weakdep",
+    "modules.symbols",
+    "modules.symbols.bin",
+    "modules.builtin.bin",
+    "modules.builtin.alias.bin",
+    "modules.devname",
+)
+"""In depmod's order of writing them."""
+
+# What other processes are asked for, and for how many files another one is worth its start.
+_FORKS_KNOW = (scan_share, modinfo_files)
+_WORTH_A_FORK = 200
 
 
 class Checks(Value):
@@ -141,25 +157,28 @@ def build_indexes(
         chosen = find_modules(directory, rules or SearchRules(), problems, duplicates)
     else:
         chosen = {module_name_of_path(path): path for path in files}
-    scanned = scan_tree(_ordered_paths(directory, chosen, problems))
-    problems += scanned.problems
-    modules = scanned.modules
-    exported = _owners(modules, checks.symbol_prefix)
-    owners = spellings(exported, checks.symbol_prefix)
-    if checks.kernel is not None:
-        from lkm.tree.unresolved import unresolved  # only depmod -e asks
+    paths = _ordered_paths(directory, chosen, problems)
+    with _no_collecting(), Forks(_FORKS_KNOW, _forks_for(paths)) as forks:
+        scanned = scan_tree(paths, with_crcs=checks.kernel is not None, forks=forks)
+        problems += scanned.problems
+        modules = scanned.modules
+        declared = [(module.path, module.modinfo_bytes) for module in modules]
+        made_of_modinfo = forks.ask(0, modinfo_files, directory, declared, checks.duplicates)
+        exported = _owners(modules, checks.symbol_prefix)
+        owners = spellings(exported, checks.symbol_prefix)
+        if checks.kernel is not None:
+            from lkm.tree.unresolved import unresolved  # only depmod -e asks
 
-        problems += unresolved(modules, checks.kernel, checks.symbol_prefix)
-    made: dict[str, bytes] = {}
-    cycle = _make_dep(made, directory, modules, owners, problems)
-    make_alias(made, modules, problems, warn_of_duplicates=checks.duplicates)
-    made["modules.softdep"] = tables.softdep_text(_values(modules, "softdep"))
-    made["modules.weakdep"] = tables.weakdep_text(_values(modules, "weakdep"))
-    make_symbols(made, modules, exported, problems)
-    make_builtin(made, directory, problems)
-    made["modules.devname"] = tables.devname_text(device_nodes(modules, problems))
+            problems += unresolved(modules, checks.kernel, checks.symbol_prefix)
+        made: dict[str, bytes] = {}
+        cycle = _make_dep(made, directory, modules, owners, problems)
+        with_symbols: list[Problem] = []
+        make_symbols(made, modules, exported, with_symbols)
+        others, early, late = made_of_modinfo()
+    made.update(others)
+    problems += [*problems_of(early), *with_symbols, *problems_of(late)]
     return Indexes(
-        files=made,
+        files={name: made[name] for name in INDEX_FILES},
         problems=tuple(problems),
         modules=modules,
         owners=owners,
@@ -174,10 +193,29 @@ def text_of(indexes: Indexes) -> bytes:
     return b"".join([data for name, data in indexes.files.items() if not name.endswith(".bin")])
 
 
+@contextmanager
+def _no_collecting() -> Iterator[None]:
+    """Keep the collector from looking again and again through what is all needed to the end."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _forks_for(paths: Sequence[str]) -> int:
+    return min(cores(), 1 + len(paths) // _WORTH_A_FORK) - 1
+
+
 def _owners(modules: Sequence[ScannedModule], prefix: str) -> dict[str, int]:
     """Return the place of the module that exports each symbol, the last where several do."""
     if not prefix:
-        return {symbol: rank for rank, module in enumerate(modules) for symbol in module.exports}
+        found: dict[str, int] = {}
+        for rank, module in enumerate(modules):
+            found.update(dict.fromkeys(module.exports, rank))
+        return found
     from lkm.tree.kernel_symbols import without_prefix  # only depmod -P asks
 
     return {
@@ -230,9 +268,3 @@ def _make_dep(
     for line, names in zip(cycle.kmod_lines, concerned, strict=True):
         problems.append(Problem("ERROR", line, kind="cycle", modules=names))
     return cycle
-
-
-def _values(modules: Iterable[ScannedModule], wanted: str) -> list[tuple[str, str]]:
-    return [
-        (module.name, value) for module in modules for key, value in module.modinfo if key == wanted
-    ]

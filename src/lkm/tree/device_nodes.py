@@ -9,21 +9,23 @@ from lkm.tree.scan import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from lkm.module.scan import ScannedModule
 
 
 def device_nodes(
-    modules: Iterable[ScannedModule], problems: list[Problem]
+    modules: Iterable[ScannedModule],
+    aliases_of: Iterable[Sequence[str]],
+    problems: list[Problem],
 ) -> list[tuple[str, str, str, int, int]]:
     """Return (module, device name, ``c`` or ``b``, major, minor) of each module that has one.
 
-    A name without numbers is added to *problems*.
+    *aliases_of* holds the aliases of each module. A name without numbers is added to *problems*.
     """
     nodes: list[tuple[str, str, str, int, int]] = []
-    for module in modules:
-        device, numbers = _device_node([value for key, value in module.modinfo if key == "alias"])
+    for module, aliases in zip(modules, aliases_of, strict=True):
+        device, numbers = _device_node(aliases)
         if device and numbers:
             nodes.append((module.name, device, *numbers))
         elif device:

@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 
 def make_alias(
     files: dict[str, bytes],
-    modules: Sequence[ScannedModule],
+    names: Sequence[str],
+    aliases_of: Sequence[Sequence[str]],
     problems: list[Problem],
     *,
     warn_of_duplicates: bool,
 ) -> None:
     """Add modules.alias and its binary form to *files*, what is wrong with aliases to *problems*.
 
-    An alias that one module has twice is wrong only with *warn_of_duplicates*.
+    *aliases_of* holds those of each module of *names*. An alias that one module has twice is wrong
+    only with *warn_of_duplicates*.
     """
     aliases = [
-        (value, module.name, rank)
-        for rank, module in enumerate(modules)
-        for key, value in module.modinfo
-        if key == "alias"
+        (alias, name, rank)
+        for rank, (name, found) in enumerate(zip(names, aliases_of, strict=True))
+        for alias in found
     ]
     files["modules.alias"] = tables.alias_text(aliases)
     entries = _normalised(aliases, "modules.alias.bin", problems, twice=warn_of_duplicates)

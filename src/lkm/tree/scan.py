@@ -8,8 +8,10 @@ from __future__ import annotations
 import errno
 import os
 
+from lkm._fork import Forks
 from lkm._value import Value
 from lkm.errors import FileError, FormatError
+from lkm.module.quick import quick_facts
 from lkm.module.scan import ScannedModule, scan_file
 from lkm.names import ModuleName, is_module_file, module_name_of_path
 from lkm.tree.installed import NOT_MODULES
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Final
 
+    from lkm.module.scan import Facts
     from lkm.tree.search import Duplicate
 
 # A folder that links lead to is entered by each of them, so that `search` can choose among its
@@ -170,37 +173,66 @@ def find_modules(
     return chosen
 
 
-def scan_tree(paths: Sequence[str]) -> Scanned:
+def scan_tree(
+    paths: Sequence[str], *, with_crcs: bool = False, forks: Forks | None = None
+) -> Scanned:
     """Read the module files at *paths*, and return what they say in the same order.
 
     A file that cannot be read, or is no module, is a problem; depmod lists it all the same.
+    *forks*, which know ``scan_share``, read their shares at the same time.
     """
+    forks = Forks((scan_share,), 0) if forks is None else forks
+    own, *shares = _dealt(paths, 1 + len(forks))
+    asked = [
+        forks.ask(number, scan_share, [paths[index] for index in share], with_crcs)
+        for number, share in enumerate(shares)
+    ]
+    facts = dict(zip(own, scan_share([paths[index] for index in own], with_crcs), strict=True))
+    for share, answer in zip(shares, asked, strict=True):
+        facts.update(zip(share, answer(), strict=True))
     modules: list[ScannedModule] = []
     problems: list[Problem] = []
-    for path in paths:
-        try:
-            modules.append(scan_file(path))
-        except (FileError, FormatError) as problem:
-            reason = _kmod_reason(path, problem)
-            modules.append(_unread(path))
-            text = f"failed to load symbols from {path}: {reason}"
+    for index, path in enumerate(paths):
+        found = facts[index]
+        if isinstance(found, str):
+            modules.append(ScannedModule(path))
+            text = f"failed to load symbols from {path}: {found}"
+            name = modules[-1].name
             problems.append(
-                Problem(
-                    "ERROR", text, kind="unreadable-module", path=path, modules=(modules[-1].name,)
-                )
+                Problem("ERROR", text, kind="unreadable-module", path=path, modules=(name,))
             )
+        else:
+            modules.append(ScannedModule(path, *found))
     return Scanned(tuple(modules), tuple(problems))
 
 
-def _unread(path: str) -> ScannedModule:
-    return ScannedModule(
-        path=path,
-        name=module_name_of_path(path),
-        modinfo=(),
-        exports=(),
-        crcs=(),
-        needs=(),
-    )
+def scan_share(paths: Sequence[str], with_crcs: bool) -> list[Facts | str]:  # by Fork
+    """Return what each file says, or kmod's reason why it cannot be read."""
+    found: list[Facts | str] = []
+    for path in paths:
+        try:
+            quick = None if with_crcs else quick_facts(path)
+            found.append(quick or scan_file(path, with_crcs=with_crcs).facts)
+        except (FileError, FormatError) as problem:
+            found.append(_kmod_reason(path, problem))
+    return found
+
+
+def _dealt(paths: Sequence[str], count: int) -> list[list[int]]:
+    """Return the indexes of *paths* in *count* shares that take about the same time."""
+    order = list(range(len(paths)))
+    if count > 1 and any(not path.endswith(".ko") for path in paths):
+        # What is to be unpacked takes time by its size.
+        sizes = [_size(path) for path in paths]
+        order.sort(key=sizes.__getitem__, reverse=True)
+    return [order[first::count] for first in range(count)]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
 
 
 def _kept(entry: os.DirEntry[str], depth: int, links: _Links) -> tuple[str, str | Problem] | None:

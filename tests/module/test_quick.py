@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FormatError
+from lkm.module.quick import quick_facts
+from lkm.module.scan import scan_file
+from tests.builders.elf import ASymbol, a_module
+from tests.module.test_scan import KINDS, a_full_module
+
+QUICK = (64, "<")
+
+
+def written(folder: Path, data: bytes) -> str:
+    path = folder / "m.ko"
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_the_quick_way_and_the_general_one_say_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path, a_full_module(*QUICK))
+
+    quick = quick_facts(path)
+
+    assert quick == scan_file(path).facts
+    assert quick is not None
+    assert quick[2] == b"printk\0kfree\0maybe\0module_layout"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != QUICK])
+def test_other_classes_and_byte_orders_are_left_to_the_general_way(
+    tmp_path: Path, kind: tuple[int, str]
+) -> None:
+    assert quick_facts(written(tmp_path, a_full_module(*kind))) is None
+
+
+def test_what_is_no_such_file_is_left_to_the_general_way(tmp_path: Path) -> None:
+    assert quick_facts(str(tmp_path / "none.ko")) is None
+    assert quick_facts(str(tmp_path)) is None
+    assert quick_facts(written(tmp_path, b"")) is None
+    assert quick_facts(written(tmp_path, b"\x1f\x8b" + bytes(100))) is None
+
+
+def test_a_file_cut_anywhere_is_left_to_the_general_way(tmp_path: Path) -> None:
+    data = a_full_module(*QUICK)
+    for size in range(len(data)):
+        assert quick_facts(written(tmp_path, data[:size])) is None
+
+
+def test_with_any_byte_changed_it_says_what_the_general_way_says_or_nothing(tmp_path: Path) -> None:
+    data = a_full_module(*QUICK)
+    answered = 0
+    for index in range(len(data)):
+        changed = bytearray(data)
+        changed[index] ^= 0xFF
+        path = written(tmp_path, bytes(changed))
+        quick = quick_facts(path)
+        if quick is not None:
+            answered += 1
+            assert quick == scan_file(path).facts
+    assert 0 < answered < len(data)
+
+
+def test_an_undefined_symbol_among_the_local_ones_is_found(tmp_path: Path) -> None:
+    data = a_module(extra_symbols=[ASymbol("hidden", bind=0)], imports=["seen"])
+
+    path = written(tmp_path, data)
+
+    assert quick_facts(path) == scan_file(path).facts
+    assert set(scan_file(path).needs) == {"seen", "hidden"}
+
+
+@pytest.mark.debian
+def test_on_a_real_kernel_it_answers_for_every_module(debian_root: Path) -> None:
+    paths = [str(path) for path in debian_root.rglob("*.ko")]
+
+    assert len(paths) > 1000
+    for path in paths:
+        assert quick_facts(path) == scan_file(path).facts
+
+
+def test_the_general_way_refuses_what_the_quick_one_left(tmp_path: Path) -> None:
+    with pytest.raises(FormatError):
+        scan_file(written(tmp_path, a_full_module(*QUICK)[:200]))
