@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import marshal
 import os
-import signal
 import sys
 
 TYPE_CHECKING = False
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
         def __call__(self) -> T:
             """Wait for it."""
+
+
+_SIGKILL = 9  # everywhere; the module that names it costs more than the rest of this one
 
 
 class Forks:
@@ -119,7 +121,7 @@ class _Fork:
         if self._pid:
             # It holds nothing that could be lost; and it may not see the end of its questions,
             # since a process forked after it holds their other end as well.
-            os.kill(self._pid, signal.SIGKILL)
+            os.kill(self._pid, _SIGKILL)
             os.waitpid(self._pid, 0)
             self._pid = 0
 

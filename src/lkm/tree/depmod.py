@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-from contextlib import contextmanager
 
 from lkm._fork import Forks, cores
 from lkm._value import Value
@@ -158,7 +157,7 @@ def build_indexes(
     else:
         chosen = {module_name_of_path(path): path for path in files}
     paths = _ordered_paths(directory, chosen, problems)
-    with _no_collecting(), Forks(_FORKS_KNOW, _forks_for(paths)) as forks:
+    with _Uncollected(), Forks(_FORKS_KNOW, _forks_for(paths)) as forks:
         scanned = scan_tree(paths, with_crcs=checks.kernel is not None, forks=forks)
         problems += scanned.problems
         modules = scanned.modules
@@ -193,15 +192,15 @@ def text_of(indexes: Indexes) -> bytes:
     return b"".join([data for name, data in indexes.files.items() if not name.endswith(".bin")])
 
 
-@contextmanager
-def _no_collecting() -> Iterator[None]:
+class _Uncollected:
     """Keep the collector from looking again and again through what is all needed to the end."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
+
+    def __enter__(self) -> None:
+        self._was_on = gc.isenabled()
+        gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        if self._was_on:
             gc.enable()
 
 
