@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 import sys
-from array import array
 from itertools import chain, compress
 
 from lkm import _text
@@ -27,6 +26,7 @@ from lkm.names import module_name_of_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Iterator, Sequence
     from typing import Final, Literal
 
@@ -201,6 +201,8 @@ class _Symbols:
         width = struct.calcsize("=" + code)
         if self.elf.order == _NATIVE:
             return memoryview(self.table).cast(code)[at // width :: self.size // width]
+        from array import array  # it imports collections
+
         swapped = array(code, self.table)
         swapped.byteswap()
         return swapped[at // width :: self.size // width]
