@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.debian import CACHE, NotHere, a_kernel
+from tests.debian import CACHE, NotHere, a_kernel, kmod_tools
 
 REQUIRED = frozenset(filter(None, os.environ.get("LKM_REQUIRE", "").split(",")))
 
@@ -55,22 +55,12 @@ def indexed_root(
 
 @pytest.fixture(scope="session")
 def kmod() -> Path:
-    """Return Debian's kmod, beside which its tools lie by their own names.
-
-    Copied as symlinks into one folder, since Debian puts them in /usr/sbin, which need not be in
-    a user's PATH.
-    """
-    found = shutil.which("kmod", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    if found is None:
-        missing("oracle", "kmod is not installed")
-    assert found is not None
-    folder = CACHE / "kmod"
-    folder.mkdir(parents=True, exist_ok=True)
-    for tool in ("kmod", "lsmod", "modinfo", "modprobe", "insmod", "rmmod", "depmod"):
-        link = folder / tool
-        if not link.is_symlink():
-            link.symlink_to(found)
-    return folder / "kmod"
+    """Return Debian's kmod, beside which its tools lie by their own names."""
+    try:
+        return kmod_tools(CACHE / "kmod") / "kmod"
+    except NotHere as error:
+        missing("oracle", str(error))
+        raise
 
 
 @pytest.fixture(autouse=True)

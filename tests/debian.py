@@ -1,4 +1,4 @@
-"""Real kernels from Debian's packages, fetched once and kept in a cache folder.
+"""Debian's kmod, and real kernels from its packages, fetched once and kept in a cache folder.
 
 Those of other architectures are fetched with an apt state of their own, so that the machine's
 stays as it is. Run as a script it fetches the packages named
@@ -66,6 +66,22 @@ def unpacked(package: str, architecture: str = "") -> Path:
     _run("dpkg", "-x", str(archive), str(partial / "root"))
     (partial / "root").rename(folder)
     shutil.rmtree(partial)
+    return folder
+
+
+def kmod_tools(folder: Path) -> Path:
+    """Return *folder*, in which Debian's kmod now lies by its own name and its tools'.
+
+    As symlinks, since Debian puts the tools in /usr/sbin, which need not be in a user's PATH.
+    """
+    found = shutil.which("kmod", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
+    if found is None:
+        raise NotHere("kmod is not installed")
+    folder.mkdir(parents=True, exist_ok=True)
+    for tool in ("kmod", "lsmod", "modinfo", "modprobe", "insmod", "rmmod", "depmod"):
+        link = folder / tool
+        if not link.is_symlink():
+            link.symlink_to(found)
     return folder
 
 

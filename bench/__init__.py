@@ -1,0 +1,1 @@
+"""lkm and kmod, timed side by side; ``python -m bench`` (see README.md)."""

@@ -1,0 +1,117 @@
+"""depmod of a whole kernel: with nothing remembered, with one module changed, with none."""
+
+from __future__ import annotations
+
+import itertools
+import lzma
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.timing import Contest, Run, Words
+from bench.workshop import Tree, Workshop
+from tests.builders.elf import AnExport, a_module
+
+HERE = Path(__file__).parent
+# What both write alike; kmod 30 writes some others not as kmod 34 and lkm do.
+_SAME = ("modules.dep", "modules.alias", "modules.symbols", "modules.softdep")
+
+
+def nothing_remembered(workshop: Workshop, *, kernel: str) -> Contest:
+    """Return depmod by an lkm that meets the tree for the first time."""
+    return _depmod(
+        workshop, kernel, before=workshop.forget, floor=floor(workshop, "depmod", kernel)
+    )
+
+
+def one_changed(workshop: Workshop, *, kernel: str) -> Contest:
+    """Return depmod after a module's exports, aliases and needs have changed."""
+    copies = workshop.copies(kernel)
+    return _depmod(
+        workshop,
+        kernel,
+        before=_changer(copies.ours),
+        before_theirs=_changer(copies.theirs),
+    )
+
+
+def nothing_changed(workshop: Workshop, *, kernel: str) -> Contest:
+    """Return depmod as it is run once more than needed."""
+    workshop.copies(kernel)
+    workshop.settle()  # the module that another case changed
+    return _depmod(workshop, kernel)
+
+
+def quick(workshop: Workshop) -> Contest:
+    """Return depmod -A where no module is newer than the indexes."""
+    copies = workshop.copies("6.1")
+    for run in _runs(workshop, "6.1"):
+        run.seconds()
+    release = copies.ours.release
+    return Contest(
+        ours=Run(words=[workshop.lkm, "depmod", "-A", "-b", copies.ours.root, release]),
+        theirs=Run(words=[workshop.kmod / "depmod", "-A", "-b", copies.theirs.root, release]),
+    )
+
+
+def floor(workshop: Workshop, work: str, kernel: str) -> Run:
+    """Return the bare reading of what *work* (depmod, modinfo) needs of all files."""
+    listed = workshop.folder / f"files-{kernel}"
+    listed.write_text("\n".join(workshop.copies(kernel).theirs.files))
+    return Run(words=[sys.executable, "-IS", HERE / "floor.py", work, listed], tells=True)
+
+
+def _depmod(
+    workshop: Workshop,
+    kernel: str,
+    *,
+    before: Callable[[], None] | None = None,
+    before_theirs: Callable[[], None] | None = None,
+    floor: Run | None = None,
+) -> Contest:
+    ours, theirs = _runs(workshop, kernel, before, before_theirs)
+    copies = workshop.copies(kernel)
+    places = copies.ours.directory, copies.theirs.directory
+    return Contest(
+        ours=ours,
+        theirs=theirs,
+        floor=floor,
+        same=tuple((places[0] / name, places[1] / name) for name in _SAME),
+        memory=True,
+    )
+
+
+def _runs(
+    workshop: Workshop,
+    kernel: str,
+    before: Callable[[], None] | None = None,
+    before_theirs: Callable[[], None] | None = None,
+) -> tuple[Run, Run]:
+    copies = workshop.copies(kernel)
+    lkm: Words = [workshop.lkm, "depmod", "-b", copies.ours.root, copies.ours.release]
+    kmod: Words = [workshop.kmod / "depmod", "-b", copies.theirs.root, copies.theirs.release]
+    return Run(words=lkm, before=before), Run(words=kmod, before=before_theirs)
+
+
+def _changer(tree: Tree) -> Callable[[], None]:
+    """Return what puts, by turns, two modules that differ in all that counts into one place."""
+    packed = tree.files[0].endswith(".xz")
+    path = tree.directory / "extra" / f"lkm_bench.ko{'.xz' if packed else ''}"
+    modules = [_a_module("a", "crc32c"), _a_module("b", "usb_register_driver")]
+    variants = itertools.cycle([lzma.compress(data) if packed else data for data in modules])
+
+    def change() -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_bytes(next(variants))
+
+    return change
+
+
+def _a_module(letter: str, needed: str) -> bytes:
+    return a_module(
+        name="lkm_bench",
+        modinfo=[f"alias=bench:{letter}{number}*" for number in range(20)],
+        exports=[AnExport(name=f"bench_{letter}{number}") for number in range(20)],
+        imports=[needed, "_printk"],
+    )
