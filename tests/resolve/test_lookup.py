@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.resolve.lookup import Found, lookup, lookup_name
+from lkm.resolve.lookup import Found, lookup, lookup_each, lookup_name
 from lkm.tree.catalog import Catalog
 from tests.resolve.trees import a_catalog, settings
 
@@ -95,3 +95,35 @@ def test_a_name_is_looked_up_without_aliases(catalog: Catalog) -> None:
 
 def test_a_tree_directory_is_no_part_of_the_answer(tmp_path: Path) -> None:
     assert found("a", a_catalog(tmp_path)) == [("a", "", "name")]
+
+
+def test_many_words_are_answered_as_each_on_its_own(catalog: Catalog) -> None:
+    text = "alias a other\nalias al:* second\ninstall gone:x i\nremove gone:* r\noptions p x=1\n"
+    words = [
+        "a",
+        "snd-pcm",
+        "symbol:sym_b",
+        "symbol:nosuch",
+        "sound:xyz",
+        "al-a-9",
+        "al:z",
+        "al-a-9",
+    ]
+    words += ["bi-one", "bi:zq", "bi:zz", "both", "a.ko", "nosuch", "a[b", "a]b", "", "gone:x"]
+    words += ["gone:*", "fs-core", "sound:x[-]y", "é", "\udcff:"]
+
+    answers = lookup_each(words, catalog, settings(text))
+
+    assert answers == [lookup(word, catalog, settings(text)) for word in words]
+    assert {one.via for found in answers for one in found} == {
+        "alias directive",
+        "name",
+        "symbol",
+        "install",
+        "remove",
+        "modules.alias",
+        "builtin",
+        "builtin alias",
+    }
+    assert lookup_each([], catalog, settings()) == []
+    assert lookup_each(iter(["a"]), catalog, settings()) == [lookup("a", catalog, settings())]

@@ -6,20 +6,20 @@ import errno
 import os
 
 from lkm.cli.console import errno_of, one_line
-from lkm.errors import FileError, FormatError, NoSuchModuleError, NoTreeError
-from lkm.module.facts import Module
-from lkm.module.scan import scan
+from lkm.errors import FileError, FormatError, LkmError, NoSuchModuleError, NoTreeError
 from lkm.names import module_name_of_path
-from lkm.report.config import config_lines
-from lkm.resolve.lookup import Found, lookup
+from lkm.resolve.lookup import Found, lookup, lookup_each
 from lkm.tree.catalog import Catalog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
-    from lkm.errors import LkmError
+    from lkm.config.settings import Settings
+    from lkm.module.facts import Module
 
 _END_OF_CONFIGURATION = "# End of configuration files. Dumping indexes now:"
 _NO_SYMBOLS = os.strerror(errno.ENODATA)
@@ -34,9 +34,11 @@ def config(_parsed: Parsed, target: Target, console: Console) -> int:
         aliases, symbols = catalog.all_aliases(), catalog.all_symbols()
         console.document = config_document(settings, aliases, symbols)
         return 0
+    from lkm.report.config import config_lines  # -R needs none of it
+
     lines = [*config_lines(settings), "", _END_OF_CONFIGURATION, "", ""]
     console.out.write("\n".join(lines))
-    for items in (catalog.all_aliases, catalog.all_symbols):
+    for items in (catalog.each_alias, catalog.each_symbol):
         console.out.write("".join([f"alias {key} {value}\n" for key, value, _ in items()]))
     return 0
 
@@ -46,8 +48,8 @@ def alias(parsed: Parsed, target: Target, console: Console) -> int:
     answers: dict[str, tuple[Found, ...]] = {}
     failed: dict[str, LkmError] = {}
     catalog = _catalog(target)
-    for word in parsed.arguments if parsed.has("all") else parsed.arguments[:1]:
-        found = _found(word, catalog, target)
+    words = parsed.arguments if parsed.has("all") else parsed.arguments[:1]
+    for word, found in zip(words, _found_each(words, catalog, target.settings()), strict=True):
         answers[word] = found
         if not found:
             failed[word] = console.cause = _not_found(word, catalog, target)
@@ -61,11 +63,19 @@ def alias(parsed: Parsed, target: Target, console: Console) -> int:
     return 1 if failed else 0
 
 
-def _found(word: str, catalog: Catalog, target: Target) -> tuple[Found, ...]:
-    settings = target.settings()
-    if not _is_path(word):
-        return lookup(word, catalog, settings)
-    return (Found(module_name_of_path(word), "", "file"),) if os.path.exists(word) else ()
+def _found_each(
+    words: Sequence[str], catalog: Catalog, settings: Settings
+) -> Iterable[tuple[Found, ...]]:
+    try:
+        found = iter(lookup_each([word for word in words if not _is_path(word)], catalog, settings))
+    except LkmError:
+        # What cannot be read is to be told of behind the words that are found without it.
+        found = (lookup(word, catalog, settings) for word in words if not _is_path(word))
+    return (_file(word) if _is_path(word) else next(found) for word in words)
+
+
+def _file(path: str) -> tuple[Found, ...]:
+    return (Found(module_name_of_path(path), "", "file"),) if os.path.exists(path) else ()
 
 
 def _level(parsed: Parsed) -> str:
@@ -115,6 +125,8 @@ def exports(parsed: Parsed, target: Target, console: Console) -> int:
 
 
 def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int:
+    from lkm.module.facts import Module  # -R and -c need none of it
+
     word = parsed.arguments[0]
     level = _level(parsed)
     path = _file_of(word, target)
@@ -149,6 +161,8 @@ def _symbols(what: str, parsed: Parsed, target: Target, console: Console) -> int
 def _rows(what: str, module: Module) -> list[tuple[str, int | None]]:
     if what == "modversions":
         return [(version.name, version.crc) for version in module.versions]
+    from lkm.module.scan import scan  # see above
+
     # In the order of the symbol table, as in kmod; not in that of the export tables.
     seen = scan(module.elf, with_crcs=True)
     return [*zip(seen.exports, seen.crcs, strict=True)]

@@ -12,6 +12,7 @@ from lkm.names import ModuleName, alias_name, config_word, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
 
     from lkm.config.directives import Source
@@ -48,6 +49,44 @@ def lookup(word: str, catalog: Catalog, settings: Settings) -> tuple[Found, ...]
         word = alias_name(word)
     except BadNameError:
         return ()
+    return (
+        _before_aliases(word, catalog, settings)
+        or _by_alias(word, catalog.aliases(word))
+        or _by_builtin(word, catalog)
+    )
+
+
+def lookup_each(
+    words: Iterable[str], catalog: Catalog, settings: Settings
+) -> list[tuple[Found, ...]]:
+    """Return what ``lookup`` returns for each of *words*, at a fraction of the cost for many.
+
+    They go down the indexes of aliases together.
+    """
+    asked = list(words)
+    answers: dict[str, tuple[Found, ...]] = {}
+    names: dict[str, str] = {}  # of the words that are left to the indexes of aliases
+    for word in dict.fromkeys(asked):
+        try:
+            name = alias_name(word)
+        except BadNameError:
+            answers[word] = ()
+            continue
+        answers[word] = _before_aliases(name, catalog, settings)
+        if not answers[word]:
+            names[word] = name
+    by_alias = catalog.aliases_of_each(names.values())
+    for (word, name), modules in zip(names.items(), by_alias, strict=True):
+        answers[word] = _by_alias(name, modules) or _by_builtin_name(name, catalog)
+    names = {word: name for word, name in names.items() if not answers[word]}
+    by_builtin = catalog.builtin_aliases_of_each(names.values())
+    for (word, name), modules in zip(names.items(), by_builtin, strict=True):
+        answers[word] = _by_builtin_alias(name, modules)
+    return [answers[word] for word in asked]
+
+
+def _before_aliases(word: str, catalog: Catalog, settings: Settings) -> tuple[Found, ...]:
+    """Return what the steps before the index of aliases find for the normalised *word*."""
     directives = settings.aliases_for(word)
     if directives:
         return tuple(
@@ -62,11 +101,7 @@ def lookup(word: str, catalog: Catalog, settings: Settings) -> tuple[Found, ...]
         owners = catalog.symbol_owners(word)
         if owners:
             return tuple([Found(name, word, "symbol") for name in owners])
-    return (
-        _by_command(word, settings)
-        or tuple([Found(name, word, "modules.alias") for name in catalog.aliases(word)])
-        or _by_builtin(word, catalog)
-    )
+    return _by_command(word, settings)
 
 
 def lookup_name(word: str, catalog: Catalog) -> tuple[Found, ...]:
@@ -109,7 +144,19 @@ def _by_command(word: str, settings: Settings) -> tuple[Found, ...]:
     return ()
 
 
+def _by_alias(word: str, modules: tuple[ModuleName, ...]) -> tuple[Found, ...]:
+    return tuple([Found(name, word, "modules.alias") for name in modules])
+
+
 def _by_builtin(word: str, catalog: Catalog) -> tuple[Found, ...]:
+    return _by_builtin_name(word, catalog) or _by_builtin_alias(word, catalog.builtin_aliases(word))
+
+
+def _by_builtin_name(word: str, catalog: Catalog) -> tuple[Found, ...]:
     if ":" not in word and catalog.is_builtin(ModuleName(word)):
         return (Found(module_name(word), "", "builtin"),)
-    return tuple([Found(name, word, "builtin alias") for name in catalog.builtin_aliases(word)])
+    return ()
+
+
+def _by_builtin_alias(word: str, modules: tuple[ModuleName, ...]) -> tuple[Found, ...]:
+    return tuple([Found(name, word, "builtin alias") for name in modules])

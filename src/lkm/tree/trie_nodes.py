@@ -31,6 +31,7 @@ PREFIX = 0x8000_0000
 VALUES = 0x4000_0000
 CHILDREN = 0x2000_0000
 OFFSET = 0x0FFF_FFFF
+KEY_BYTES = 8192  # twice the longest alias there is; what is longer is a loop or a trap
 EMPTY = HEADER.pack(MAGIC, VERSION, HEADER.size)  # an index without any key
 
 WHAT = "depmod index"
@@ -93,6 +94,11 @@ class Nodes:
 
     def __init__(self, data: bytes | mmap) -> None:
         self._data: Final = data
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are to read."""
+        return len(self._data)
 
     def node(self, reference: int) -> Node:
         """Return the node that *reference* names."""
