@@ -13,11 +13,12 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from typing import BinaryIO, Generic, ParamSpec, TypeVar
 
     P = ParamSpec("P")
     T = TypeVar("T")
+    Question = tuple[str, tuple[object, ...]]
 
     class Answer(Generic[T]):
         """What will be the answer to a question."""
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
             """Wait for it."""
 
 
+_LENGTH_BYTES = 8  # of a message, before it
+_TURN_BYTES = 4
+MOST_TURNS = 1 << 12  # what fits into every pipe
+_PIPE_BYTES = 1 << 20  # what Linux allows everybody
 _SIGKILL = 9  # everywhere; the module that names it costs more than the rest of this one
 
 
@@ -38,8 +43,10 @@ class Forks:
 
     def __init__(self, functions: tuple[object, ...], count: int) -> None:
         by_name = {getattr(function, "__name__", ""): function for function in functions}
+        self._turns: tuple[int, int] | None = os.pipe() if count else None
+        if self._turns is not None:
+            os.set_blocking(self._turns[0], False)
         self._forks = [_Fork(by_name) for _ in range(count)]
-        self._here = by_name
 
     def __len__(self) -> int:
         return len(self._forks)
@@ -49,7 +56,7 @@ class Forks:
     ) -> Answer[T]:
         """Have that process call *function* while this one goes on.
 
-        It takes no further question before the answer has been fetched.
+        Further questions wait in its pipe, so those that wait must be small.
         """
         assert not kw
         if not self._forks:
@@ -58,12 +65,25 @@ class Forks:
         fork.ask(function.__name__, args)
         return lambda: fork.answer(function.__name__, args)  # type: ignore[return-value]  # the same
 
+    def deal(self, count: int) -> int:
+        """Lay out the numbers below *count*, at most ``MOST_TURNS``, for ``turns`` to take.
+
+        Returns what that is to be given, by this process and by those beside it.
+        """
+        assert self._turns is not None
+        take, lay = self._turns
+        os.write(lay, b"".join([number.to_bytes(_TURN_BYTES) for number in range(count)]))
+        return take
+
     def __enter__(self) -> Forks:
         return self
 
     def __exit__(self, *_: object) -> None:
         for fork in self._forks:
             fork.close()
+        for descriptor in self._turns or ():
+            os.close(descriptor)
+        self._turns = None
 
 
 class _Fork:
@@ -84,6 +104,8 @@ class _Fork:
                 os.close(descriptor)
             return
         theirs, questions, answers, back = pipes
+        _widen(questions)
+        _widen(answers)
         if not self._pid:
             os.close(questions)
             os.close(answers)
@@ -105,7 +127,7 @@ class _Fork:
     def answer(self, name: str, arguments: tuple[object, ...]) -> object:
         if self._answers is not None:
             try:
-                return marshal.load(self._answers)  # noqa: S302  # our own child has written it
+                return _received(self._answers)
             except (EOFError, OSError, ValueError, TypeError):
                 self.close()
         return _call(self._functions[name], arguments)
@@ -126,6 +148,59 @@ class _Fork:
             self._pid = 0
 
 
+def in_turn(
+    function: Callable[[list[int]], list[T]], sizes: Sequence[int], *, window: int, count: int = 0
+) -> Generator[T, None, None]:
+    """Yield what *function* says of each number from 0 on, of as many as there are *sizes*.
+
+    It is asked for lists of numbers, by *count* other processes at the same time, which start with
+    what this one knows now. They are given no more than a *window* of numbers ahead, so that what
+    they have said and nobody has taken yet is bounded. *sizes* tell how much work each number is.
+    """
+    with Forks((function,), count) as forks:
+        waiting: list[tuple[list[int], Answer[list[T]]]] = []
+        for first in range(0, len(sizes), window):
+            shares = dealt(range(first, min(first + window, len(sizes))), sizes, 1 + count)
+            own = shares.pop(0)
+            asked = [(one, forks.ask(at, function, one)) for at, one in enumerate(shares)]
+            yield from _in_order(waiting)
+            waiting = [*asked, (own, _later(function, own))]
+        yield from _in_order(waiting)
+
+
+def dealt(numbers: Sequence[int], sizes: Sequence[int], count: int) -> list[list[int]]:
+    """Return *numbers* in *count* shares of about the same size."""
+    shares: list[list[int]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for number in sorted(numbers, key=sizes.__getitem__, reverse=True):
+        lightest = loads.index(min(loads))
+        shares[lightest].append(number)
+        loads[lightest] += sizes[number]
+    return shares
+
+
+def _in_order(shares: list[tuple[list[int], Answer[list[T]]]]) -> Iterator[T]:
+    # The last one is this process's own: it is worked at while the others are at theirs.
+    said: dict[int, T] = {}
+    for numbers, answer in reversed(shares):
+        said.update(zip(numbers, answer(), strict=True))
+    for number in sorted(said):
+        yield said[number]
+
+
+def _later(function: Callable[[list[int]], list[T]], numbers: list[int]) -> Answer[list[T]]:
+    return lambda: function(numbers)  # type: ignore[return-value]  # an Answer
+
+
+def turns(dealt_as: int) -> Iterator[int]:
+    """Yield one by one the numbers that ``Forks.deal`` has laid out, each to one process alone."""
+    try:
+        while turn := os.read(dealt_as, _TURN_BYTES):
+            yield int.from_bytes(turn)
+    except BlockingIOError:
+        return  # all are taken
+
+
 def cores() -> int:
     """Return how many processes can run at once; 1 where a fork would not be safe."""
     threading = sys.modules.get("threading")
@@ -134,13 +209,24 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
+def _widen(pipe: int) -> None:
+    """Let a pipe hold a large message, so that who writes it can go on before it is read."""
+    try:
+        from fcntl import F_SETPIPE_SZ, fcntl
+
+        fcntl(pipe, F_SETPIPE_SZ, _PIPE_BYTES)
+    except (ImportError, OSError):
+        return  # then it takes more turns
+
+
 def _answer_all(functions: Mapping[str, object], questions: int, answers: int) -> None:
     """Answer until nobody asks any more, and end this process."""
     status = 1
     try:
         with open(questions, "rb") as source, open(answers, "wb") as sink:
             while True:
-                name, arguments = marshal.load(source)  # noqa: S302  # our own parent's
+                question: Question = _received(source)  # type: ignore[assignment]  # our parent's
+                name, arguments = question
                 sink.write(_packed(_call(functions[name], arguments)))
                 sink.flush()
     except EOFError:
@@ -156,4 +242,14 @@ def _call(function: object, arguments: tuple[object, ...]) -> object:
 
 
 def _packed(value: object) -> bytes:
-    return marshal.dumps(value)  # type: ignore[arg-type]  # by contract such a value
+    data = marshal.dumps(value)  # type: ignore[arg-type]  # by contract such a value
+    return len(data).to_bytes(_LENGTH_BYTES, "little") + data
+
+
+def _received(source: BinaryIO) -> object:
+    # As a whole: to read it from a file marshal would call that for each small part.
+    size = int.from_bytes(source.read(_LENGTH_BYTES), "little")
+    if not size:
+        raise EOFError
+    received: object = marshal.loads(source.read(size))  # noqa: S302  # of our own process
+    return received

@@ -18,7 +18,7 @@ else:
 
 MODULE_SUFFIXES = (".ko", ".ko.gz", ".ko.xz", ".ko.zst")
 
-_ALIAS_BYTES = 4095
+ALIAS_BYTES = 4095
 
 
 def module_name(text: str) -> ModuleName:
@@ -34,7 +34,8 @@ def module_name(text: str) -> ModuleName:
 
 def module_name_of_path(path: str) -> ModuleName:
     """Return the name of the module in the file at *path*."""
-    return module_name(path.rpartition("/")[2])
+    # As module_name does it, in one step: this is done for each file of a tree.
+    return ModuleName(path.rpartition("/")[2].partition(".")[0].replace("-", "_"))
 
 
 def alias_name(text: str) -> str:
@@ -44,8 +45,8 @@ def alias_name(text: str) -> str:
 
     Source: kmod, libkmod-util.c, alias_normalize.
     """
-    if len(text) > _ALIAS_BYTES:
-        raise BadNameError(text, f"longer than {_ALIAS_BYTES} bytes")
+    if len(text) > ALIAS_BYTES:
+        raise BadNameError(text, f"longer than {ALIAS_BYTES} bytes")
     return config_word(text)
 
 
@@ -74,5 +75,4 @@ def config_word(text: str) -> str:
 
 def is_module_file(path: str) -> bool:
     """Tell whether *path* ends as a module file's name does, with something before the suffix."""
-    base = path.rpartition("/")[2]
-    return any(base.endswith(suffix) and base != suffix for suffix in MODULE_SUFFIXES)
+    return path.endswith(MODULE_SUFFIXES) and path.rpartition("/")[2] not in MODULE_SUFFIXES

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lkm.module.signature import Signature, read_signature
+from lkm.module.signature import Signature, Signatures, read_signature
 from tests.module.modules import (
     COMMON_NAME,
     MAGIC,
@@ -136,3 +136,34 @@ def test_digests_have_the_names_of_openssl(identifier: str, name: str) -> None:
 
     assert signature is not None
     assert signature.hash_algorithm == name
+
+
+def test_many_signatures_are_read_as_each_would_be_alone() -> None:
+    digests = [bytes([number]) * 30 for number in (1, 2)] + [b"", b"z", b"\x12\x34", bytes(300)]
+    messages = [a_pkcs7(signature=digest) for digest in digests]
+    # The second of each pair has another digest, or something else behind it.
+    messages += [a_pkcs7(serial=b"\x56", signature=digests[0]), messages[0][:-1], messages[0]]
+    messages += [messages[0] + b"\x01" * 30, messages[1] + b"\x02" * 30, b"", messages[0]]
+    for index in range(len(messages[0])):
+        changed = bytearray(messages[0])
+        changed[index] ^= 0xFF
+        messages.append(bytes(changed))
+    signatures = Signatures()
+
+    for message in messages:
+        data = BODY + a_record(signature=message)
+        assert signatures.read(data) == read_signature(data)
+
+
+def test_a_digest_that_stands_elsewhere_too_is_looked_for_each_time() -> None:
+    # The digest of the first stands before its last bytes, which are the same.
+    first = a_pkcs7(signature=b"\xcd" * 8) + b"\xcd" * 8
+    second = first[:-8] + b"\xee" * 8
+    signatures = Signatures()
+
+    for message in (first, second):
+        data = BODY + a_record(signature=message)
+        found = signatures.read(data)
+        assert found == read_signature(data)
+        assert found is not None
+        assert found.signature == b"\xcd" * 8

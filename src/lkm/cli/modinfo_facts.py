@@ -6,7 +6,6 @@ import os
 
 from lkm.cli.console import NO_MODINFO
 from lkm.errors import FileError, FormatError
-from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
 from lkm.names import module_name_of_path
 from lkm.report import text
@@ -14,17 +13,23 @@ from lkm.report import text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.errors import LkmError
+    from lkm.module.facts import Module
+    from lkm.report.text import Shown
     from lkm.tree.builtin import Builtin
 
 
 def file_values(module: Module, field: str) -> list[str]:
     """Return what ``modinfo -F`` prints of a module file."""
     must_be_a_module(module)
+    return field_values(module, field)
+
+
+def field_values(shown: Shown, field: str) -> list[str]:
+    """Return what ``modinfo -F`` prints of a file in which there is what *shown* has."""
     if field == "parm":
-        return text.parameter_lines(module.modinfo, as_field=True)
-    if field in text.SIGNATURE_KEYS:
-        return [value for key, value in text.all_entries(module) if key == field]
-    return list(module.values(field))
+        return text.parameter_lines(shown.modinfo, as_field=True)
+    entries = text.all_entries(shown) if field in text.SIGNATURE_KEYS else shown.modinfo
+    return [value for key, value in entries if key == field]
 
 
 def builtin_values(builtin: Builtin, field: str) -> list[str]:
@@ -45,6 +50,7 @@ def must_be_a_module(module: Module) -> None:
 
 def described(subject: str | Builtin, field: str | None) -> dict[str, object]:
     """Return the JSON document's entry of a module file or built-in; with *field* only that."""
+    from lkm.module.facts import Module
     from lkm.report.documents.modinfo import builtin_facts, field_facts, module_facts
 
     if not isinstance(subject, str):

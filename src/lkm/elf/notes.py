@@ -11,10 +11,19 @@ from __future__ import annotations
 from lkm import _text
 from lkm._cursor import Cursor
 from lkm._value import Value
+from lkm.elf.constants import NT_GNU_BUILD_ID
+from lkm.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final, Literal
+
+# The whole of a build id's section, as linkers write it, up to the id.
+_USUAL = {
+    "<": b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0",
+    ">": b"\0\0\0\4\0\0\0\x14\0\0\0\3GNU\0",
+}
+_USUAL_BYTES = 36
 
 
 class Note(Value):
@@ -43,3 +52,15 @@ def parse_notes(data: bytes, order: Literal["<", ">"]) -> tuple[Note, ...]:
         cursor.take(min(-size % 4, cursor.end - cursor.offset))
         notes.append(Note(_text.decode(name.rstrip(b"\0")), kind, description))
     return tuple(notes)
+
+
+def build_id_in(data: bytes, order: Literal["<", ">"]) -> bytes | None:
+    """Return the build id in *data*, its note section; None also where a note is cut off."""
+    if len(data) == _USUAL_BYTES and data.startswith(_USUAL[order]):
+        return data[16:]
+    try:
+        notes = parse_notes(data, order)
+    except FormatError:
+        return None
+    gnu = [note for note in notes if note.name == "GNU" and note.type == NT_GNU_BUILD_ID]
+    return gnu[0].description if gnu else None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lkm.elf.constants import NT_GNU_BUILD_ID
 from lkm.elf.file import ElfFile
-from lkm.elf.notes import parse_notes
+from lkm.elf.notes import build_id_in
 from lkm.errors import FormatError
 from lkm.module import symbols
 from lkm.module.file import FileSlices, ModuleImage, open_slices
@@ -189,13 +188,7 @@ class Module:
     @_remembered
     def build_id(self) -> bytes | None:
         """Return the build id that the linker gave; None also where its note is cut off."""
-        data = self.elf.section_data(".note.gnu.build-id") or b""
-        try:
-            notes = parse_notes(data, self.elf.order)
-        except FormatError:
-            return None
-        gnu = [note for note in notes if note.name == "GNU" and note.type == NT_GNU_BUILD_ID]
-        return gnu[0].description if gnu else None
+        return build_id_in(self.elf.section_data(".note.gnu.build-id") or b"", self.elf.order)
 
     @_remembered
     def signature(self) -> Signature | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Entries = tuple[tuple[str, str], ...]
 
 
-_PARAMETER_KEYS = ("parm", "parmtype")
+_PARAMETER_KEYS = frozenset({"parm", "parmtype"})
 
 
 class Parameter(Value):
@@ -43,9 +43,10 @@ def parse_modinfo(data: bytes) -> Entries:
     """
     return tuple(
         [
-            (entry.partition("=")[0], entry.partition("=")[2])
+            (key, value)
             for entry in _text.decode(data).split("\0")
             if entry
+            for key, _, value in (entry.partition("="),)
         ]
     )
 

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from typing import Final, Literal
 
     from lkm.module.modinfo import Entries
+    from lkm.names import ModuleName
 
     Facts = tuple[bytes, bytes, bytes, tuple[int, ...], tuple[int, ...]]
+    # Device, inode, size, and in nanoseconds mtime and ctime: one state of a file, as lkm.cache.
+    Identity = tuple[int, int, int, int, int]
 
 _CRC_PREFIX = b"__crc_"
 # What may be taken out of a string table; see lkm.elf.strings.
@@ -52,7 +55,6 @@ class ScannedModule(Value):
         "crcs",
         "export_names",
         "modinfo_bytes",
-        "name",
         "need_crcs",
         "need_names",
         "path",
@@ -68,12 +70,16 @@ class ScannedModule(Value):
         need_crcs: tuple[int, ...] = (),
     ) -> None:
         self.path: Final = path
-        self.name: Final = module_name_of_path(path)
         self.modinfo_bytes: Final = modinfo_bytes
         self.export_names: Final = export_names
         self.need_names: Final = need_names
         self.crcs: Final = crcs
         self.need_crcs: Final = need_crcs
+
+    @property
+    def name(self) -> ModuleName:
+        """The name of the module."""
+        return module_name_of_path(self.path)
 
     @property
     def facts(self) -> Facts:

@@ -7,13 +7,30 @@ from lkm.module.modinfo import parameter_texts
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from lkm.kernel.loaded import LoadedModule
-    from lkm.module.facts import Module
+    from lkm.module.modinfo import Entries
     from lkm.module.signature import Signature
     from lkm.tree.builtin import Builtin
 
-_PARAMETER_KEYS = ("parm", "parmtype")
+    class Shown(Protocol):
+        """What modinfo shows of a module file: a ``Module``, or what was read for this alone."""
+
+        @property
+        def modinfo(self) -> Entries:
+            """Its entries."""
+
+        @property
+        def build_id(self) -> bytes | None:
+            """Its build id."""
+
+        @property
+        def signature(self) -> Signature | None:
+            """Its signature."""
+
+
+_PARAMETER_KEYS = frozenset({"parm", "parmtype"})
 SIGNATURE_KEYS = ("build-id", "sig_id", "signer", "sig_key", "sig_hashalgo", "signature")
 _HEX_BYTES_IN_A_LINE = 20
 # What lsmod prints where the kernel counts no users: -ENOENT, for the missing file.
@@ -30,7 +47,7 @@ def lsmod_table(modules: Iterable[LoadedModule]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def modinfo_text(module: Module, filename: str, *, end: str = "\n") -> str:
+def modinfo_text(module: Shown, filename: str, *, end: str = "\n") -> str:
     r"""Return all that modinfo prints of a module file.
 
     *end* is a newline, or NUL for ``-0``, where entries become ``key=value``.
@@ -54,7 +71,7 @@ def filename_line(path: str) -> str:
     return _padded("filename", path)
 
 
-def all_entries(module: Module) -> list[tuple[str, str]]:
+def all_entries(module: Shown) -> list[tuple[str, str]]:
     """Return the modinfo entries and, after them, build id and signature, under modinfo's keys."""
     entries = list(module.modinfo)
     if module.build_id is not None:
@@ -93,14 +110,16 @@ def hex_text(data: bytes) -> str:
     """Return bytes as modinfo shows them: upper case, colons, 20 to a line."""
     digits = data.hex(":").upper()
     width = 3 * _HEX_BYTES_IN_A_LINE
-    return "\n\t\t".join(digits[start : start + width] for start in range(0, len(digits), width))
+    if len(digits) < width:
+        return digits
+    return "\n\t\t".join([digits[start : start + width] for start in range(0, len(digits), width)])
 
 
 def _entry_lines(entries: Iterable[tuple[str, str]], end: str) -> list[str]:
-    shown = [entry for entry in entries if entry[0] not in _PARAMETER_KEYS]
+    # Of thousands of modules these are a hundred thousand lines.
     if end == "\0":
-        return [f"{key}={value}" for key, value in shown]
-    return [f"{key + ':':<16}{value}" for key, value in shown]
+        return [f"{key}={value}" for key, value in entries if key not in _PARAMETER_KEYS]
+    return [(key + ":").ljust(16) + value for key, value in entries if key not in _PARAMETER_KEYS]
 
 
 def _padded(key: str, value: str) -> str:

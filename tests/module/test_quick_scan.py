@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from lkm.cache import FileIdentity
 from lkm.errors import FormatError
-from lkm.module.quick import quick_facts
+from lkm.module.quick_elf import identity_at
+from lkm.module.quick_scan import quick_facts
 from lkm.module.scan import scan_file
 from tests.builders.elf import ASymbol, a_module
 from tests.module.test_scan import KINDS, a_full_module
+
+if TYPE_CHECKING:
+    from lkm.module.scan import Facts, Identity
 
 QUICK = (64, "<")
 
@@ -19,14 +25,35 @@ def written(folder: Path, data: bytes) -> str:
     return str(path)
 
 
+def quickly(path: str) -> Facts | None:
+    found = quick_facts(path)
+    return None if found is None else found[1]
+
+
 def test_the_quick_way_and_the_general_one_say_the_same(tmp_path: Path) -> None:
     path = written(tmp_path, a_full_module(*QUICK))
 
-    quick = quick_facts(path)
+    quick = quickly(path)
 
     assert quick == scan_file(path).facts
     assert quick is not None
     assert quick[2] == b"printk\0kfree\0maybe\0module_layout"
+
+
+def test_it_tells_which_state_of_the_file_it_has_read(tmp_path: Path) -> None:
+    path = written(tmp_path, a_full_module(*QUICK))
+
+    quick = quick_facts(path)
+
+    assert quick is not None
+    assert FileIdentity.of(path) == identity_of(quick[0])
+    assert quick[0] == identity_at(path)
+    assert identity_at(str(tmp_path / "none")) is None
+
+
+def identity_of(identity: Identity) -> FileIdentity:
+    device, inode, size, mtime, ctime = identity
+    return FileIdentity(device, inode, size, mtime, ctime)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != QUICK])
@@ -56,7 +83,7 @@ def test_with_any_byte_changed_it_says_what_the_general_way_says_or_nothing(tmp_
         changed = bytearray(data)
         changed[index] ^= 0xFF
         path = written(tmp_path, bytes(changed))
-        quick = quick_facts(path)
+        quick = quickly(path)
         if quick is not None:
             answered += 1
             assert quick == scan_file(path).facts
@@ -68,7 +95,7 @@ def test_an_undefined_symbol_among_the_local_ones_is_found(tmp_path: Path) -> No
 
     path = written(tmp_path, data)
 
-    assert quick_facts(path) == scan_file(path).facts
+    assert quickly(path) == scan_file(path).facts
     assert set(scan_file(path).needs) == {"seen", "hidden"}
 
 
@@ -78,7 +105,7 @@ def test_on_a_real_kernel_it_answers_for_every_module(debian_root: Path) -> None
 
     assert len(paths) > 1000
     for path in paths:
-        assert quick_facts(path) == scan_file(path).facts
+        assert quickly(path) == scan_file(path).facts
 
 
 def test_the_general_way_refuses_what_the_quick_one_left(tmp_path: Path) -> None:
