@@ -45,6 +45,16 @@ def test_what_was_remembered_is_found(cache: Cache, file: FileIdentity) -> None:
     assert cache.find("other facts", file) is None
 
 
+def test_a_mapped_entry_says_the_same(cache: Cache, file: FileIdentity) -> None:
+    entry = remembered(cache, file)
+    assert bytes(cache.mapped("facts", file) or b"") == FACTS
+    assert cache.mapped("other facts", file) is None
+
+    for size in range(entry.stat().st_size):
+        entry.write_bytes(entry.read_bytes()[:-1])
+        assert cache.mapped("facts", file) is None, size
+
+
 def test_the_folder_and_the_entries_are_for_this_user_alone(
     cache: Cache, file: FileIdentity
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lkm._version import __version__ as __version__
     from lkm.config.settings import Settings
     from lkm.diagnose.find import Criteria, find
     from lkm.errors import LkmError
@@ -17,13 +18,11 @@ if TYPE_CHECKING:
     from lkm.module.facts import Module
     from lkm.module.file import read_image
     from lkm.names import ModuleName, alias_name, module_name
-    from lkm.resolve.lookup import lookup
+    from lkm.resolve.lookup import lookup, lookup_each
     from lkm.resolve.resolver import plan_load, plan_load_file, plan_unload
     from lkm.tree.catalog import Catalog
     from lkm.tree.depmod import build_indexes, write_indexes
     from lkm.tree.installed import installed_kernels, tree_directory
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Catalog",
@@ -40,6 +39,7 @@ __all__ = [
     "find",
     "installed_kernels",
     "lookup",
+    "lookup_each",
     "module_name",
     "plan_load",
     "plan_load_file",
@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "__version__": "_version",
     "Catalog": "tree.catalog",
     "Criteria": "diagnose.find",
     "LiveKernel": "kernel.live",
@@ -64,6 +65,7 @@ _HOMES = {
     "find": "diagnose.find",
     "installed_kernels": "tree.installed",
     "lookup": "resolve.lookup",
+    "lookup_each": "resolve.lookup",
     "module_name": "names",
     "plan_load": "resolve.resolver",
     "plan_load_file": "resolve.resolver",

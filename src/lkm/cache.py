@@ -1,6 +1,6 @@
 """Facts of files, remembered from one run to the next in a folder that may go away at any time.
 
-    folder    LKM_CACHE, else lkm in XDG_CACHE_HOME, else ~/.cache/lkm
+    folder    LKM_CACHE, else lkm in XDG_CACHE_HOME, else ~/.cache/lkm; with LKM_CACHE=off, none
     entry     one file for each kind of fact and each file that it is about, named by device and
               inode: magic, version, the file's identity, CRC and length of the facts, the facts
 
@@ -25,13 +25,15 @@ from lkm._value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import FileIO
     from typing import Final
 
 _HEADER = struct.Struct("<8sI3Q2qIQ")
 _MAGIC = b"lkmcache"
 _VERSION = 1
 _TEMPORARY = ".tmp"
-_SETTLING_NS = 2_000_000_000
+_OFF = "off"
+SETTLING_NS = 2_000_000_000
 _DAY_NS = 86_400 * 1_000_000_000
 _LEFTOVER_NS = _DAY_NS // 24
 
@@ -63,7 +65,10 @@ class FileIdentity(Value):
 
 
 class Cache:
-    """Remembered facts in *folder*, which is made when there is something to remember."""
+    """Remembered facts in *folder*, which is made when there is something to remember.
+
+    Without a folder nothing is remembered.
+    """
 
     def __init__(self, folder: str) -> None:
         self.folder: Final = folder
@@ -76,21 +81,30 @@ class Cache:
         except (OSError, ValueError):
             return None
 
-    def remember(self, kind: str, identity: FileIdentity, facts: bytes, *, looked_ns: int) -> bool:
-        """Remember *facts* about the file, and tell whether that was done.
+    def mapped(self, kind: str, identity: FileIdentity) -> memoryview | None:
+        """Return what ``find`` does, of which only what is looked at is copied into memory."""
+        try:
+            with _Folder(self.folder) as folder:
+                return _mapped(folder.fd, _name(kind, identity), identity)
+        except (OSError, ValueError):
+            return None
+
+    def remember(self, kind: str, identity: FileIdentity, *facts: bytes, looked_ns: int) -> bool:
+        """Remember *facts* about the file, one behind the other, and tell whether that was done.
 
         *looked_ns* is the time when *identity* was taken, before the file was read. The caller
         makes sure that the file still had that identity afterwards. Entries that were not used for
         longest go away where all together would take more than 256 MiB.
         """
         changed = max(identity.mtime_ns, identity.ctime_ns)
-        if changed + _SETTLING_NS > looked_ns or len(facts) > _LARGEST_ENTRY:
+        size = sum(map(len, facts))
+        if not self.folder or changed + SETTLING_NS > looked_ns or size > _LARGEST_ENTRY:
             return False
         try:
             _make(self.folder)
             with _Folder(self.folder) as folder:
-                _trim(folder.fd, _MOST_BYTES - len(facts))
-                _write(folder.fd, _name(kind, identity), _entry(identity, facts))
+                _trim(folder.fd, _MOST_BYTES - size)
+                _write(folder.fd, _name(kind, identity), _header(identity, *facts), *facts)
         except (OSError, ValueError):
             return False
         return True
@@ -101,11 +115,16 @@ def default_cache() -> Cache:
     return Cache(default_folder(os.environ))
 
 
+def switch_off() -> None:
+    """Have this process, and those that it starts, remember nothing: ``--no-cache``."""
+    os.environ["LKM_CACHE"] = _OFF
+
+
 def default_folder(environment: os._Environ[str] | dict[str, str]) -> str:
-    """Return the folder for remembered facts; ``LKM_CACHE`` names it itself."""
+    """Return the folder for remembered facts; ``LKM_CACHE`` names it itself, or is ``off``."""
     own = environment.get("LKM_CACHE")
     if own:
-        return own
+        return "" if own == _OFF else own
     base = environment.get("XDG_CACHE_HOME", "")
     if not base.startswith("/"):  # the XDG specification: relative ones are to be ignored
         base = os.path.join(os.path.expanduser("~"), ".cache")
@@ -151,13 +170,12 @@ def _name(kind: str, identity: FileIdentity) -> str:
     return f"{kind}-{identity.device:x}-{identity.inode:x}"
 
 
-def _entry(identity: FileIdentity, facts: bytes) -> bytes:
-    return _header(identity, facts) + facts
-
-
-def _header(identity: FileIdentity, facts: bytes) -> bytes:
+def _header(identity: FileIdentity, *facts: bytes | memoryview) -> bytes:
     import zlib  # only those who ask the cache need it
 
+    checksum = 0
+    for part in facts:
+        checksum = zlib.crc32(part, checksum)
     return _HEADER.pack(
         _MAGIC,
         _VERSION,
@@ -166,29 +184,54 @@ def _header(identity: FileIdentity, facts: bytes) -> bytes:
         identity.size,
         identity.mtime_ns,
         identity.ctime_ns,
-        zlib.crc32(facts),
-        len(facts),
+        checksum,
+        sum(map(len, facts)),
     )
 
 
 def _read(folder: int, name: str, identity: FileIdentity) -> bytes | None:
-    # O_NONBLOCK: a pipe of that name must not hold us.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    fd = os.open(name, flags, dir_fd=folder)
-    with open(fd, "rb", closefd=True) as file:
-        found = os.fstat(fd)
-        largest = _HEADER.size + _LARGEST_ENTRY
-        if not stat.S_ISREG(found.st_mode) or not _is_own(found) or found.st_size > largest:
+    with _opened(folder, name) as file:
+        header, facts = file.read(_HEADER.size), file.readall()
+        if header != _header(identity, facts):
             return None
-        header, facts = file.read(_HEADER.size), file.read(_LARGEST_ENTRY)
-        if len(header) < _HEADER.size or header != _header(identity, facts):
-            return None
-        if time.time_ns() - found.st_mtime_ns > _DAY_NS:
-            os.utime(fd)  # used today: to be kept
+        _used(file.fileno())
     return facts
 
 
-def _write(folder: int, name: str, entry: bytes) -> None:
+def _mapped(folder: int, name: str, identity: FileIdentity) -> memoryview | None:
+    from mmap import ACCESS_READ, mmap  # few entries are large enough to be worth it
+
+    # Nobody cuts an entry off: it is deleted, or another takes its place.
+    with _opened(folder, name) as file:
+        view = memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
+        header, facts = view[: _HEADER.size], view[_HEADER.size :]
+        if header != _header(identity, facts):
+            return None
+        _used(file.fileno())
+    return facts
+
+
+def _opened(folder: int, name: str) -> FileIO:
+    """Open an entry. Raises ``OSError``, also for what cannot be one."""
+    # O_NONBLOCK: a pipe of that name must not hold us.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    fd = os.open(name, flags, dir_fd=folder)
+    file = open(fd, "rb", buffering=0)  # noqa: SIM115  # for the caller
+    found = os.fstat(fd)
+    largest = _HEADER.size + _LARGEST_ENTRY
+    if not stat.S_ISREG(found.st_mode) or not _is_own(found) or found.st_size > largest:
+        file.close()
+        raise PermissionError
+    return file
+
+
+def _used(fd: int) -> None:
+    """Have the entry count as used today, and so be kept."""
+    if time.time_ns() - os.fstat(fd).st_mtime_ns > _DAY_NS:
+        os.utime(fd)
+
+
+def _write(folder: int, name: str, *parts: bytes) -> None:
     temporary = f"{name}.{os.getpid()}{_TEMPORARY}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
@@ -197,8 +240,13 @@ def _write(folder: int, name: str, entry: bytes) -> None:
         os.unlink(temporary, dir_fd=folder)
         fd = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
-        with open(fd, "wb") as file:
-            file.write(entry)
+        with open(fd, "wb", buffering=0) as file:
+            for part in parts:
+                view = memoryview(part)
+                while view:
+                    view = view[file.write(view) :]
+        if name in os.listdir(folder):  # where one takes another's place, ext4 waits for the disk
+            os.unlink(name, dir_fd=folder)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         os.unlink(temporary, dir_fd=folder)

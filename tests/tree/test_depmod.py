@@ -11,7 +11,7 @@ import pytest
 
 from lkm.errors import CycleError, NoTreeError
 from lkm.tree.depmod import Checks, build_indexes, text_of
-from lkm.tree.scan import Problem
+from lkm.tree.problem import Problem
 from lkm.tree.search import SearchRules
 from lkm.tree.trie import TrieIndex
 from tests.builders.elf import AnExport, a_module

@@ -19,6 +19,7 @@ import pytest
 
 from lkm._fork import Forks
 from lkm.cli.main import main
+from lkm.module.scan import ScannedModule
 from lkm.tree.depmod import build_indexes
 from lkm.tree.lock import LOCK_NAME, Lock
 from lkm.tree.scan import Scanned, scan_tree
@@ -26,6 +27,7 @@ from tests.cli.running import lkm
 from tests.tree.trees import RELEASE, a_tree, chained
 from tests.tree.users import a_shared_folder, not_root
 
+Known = tuple[tuple[int, int, int, int, int], ScannedModule]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -244,11 +246,13 @@ def test_a_folder_that_may_not_be_written_to_is_an_error(tmp_path: Path) -> None
 def test_a_module_that_vanishes_meanwhile_is_told(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(paths: Sequence[str], *, with_crcs: bool, forks: Forks) -> Scanned:
+    def late(
+        paths: Sequence[str], *, with_crcs: bool, forks: Forks, known: Mapping[str, Known]
+    ) -> Scanned:
         os.unlink(tree.directory / "kernel/a.ko")
-        return scan_tree(paths, with_crcs=with_crcs, forks=forks)
+        return scan_tree(paths, with_crcs=with_crcs, forks=forks, known=known)
 
-    monkeypatch.setattr("lkm.tree.depmod.scan_tree", late)
+    monkeypatch.setattr("lkm.tree.making.scan_tree", late)
 
     (problem,) = build_indexes(str(tree.directory)).problems
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from lkm.tree.scan import Problem, find_modules, scan_tree, walk
+from lkm.tree.problem import Problem
+from lkm.tree.scan import scan_tree
 from lkm.tree.search import SearchRules
+from lkm.tree.walking import find_modules, walk
 from tests.builders.elf import a_module
 from tests.tree.users import a_shared_folder, not_root
 

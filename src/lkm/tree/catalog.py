@@ -18,7 +18,7 @@ from lkm.tree.trie_nodes import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Final, TypeVar
 
     from lkm.tree.builtin import Builtin
@@ -143,6 +143,10 @@ class Catalog:
         """
         return _names(self._ask(ALIAS, lambda index: index.match(word)))
 
+    def aliases_of_each(self, words: Iterable[str]) -> list[tuple[ModuleName, ...]]:
+        """Return what ``aliases`` returns for each of *words*, at a fraction of the cost."""
+        return self._match_each(ALIAS, words)
+
     def symbol_owners(self, word: str) -> tuple[ModuleName, ...]:
         """Return the modules that export a symbol; *word* is ``symbol:NAME``."""
         return _names(self._ask(SYMBOLS, lambda index: index.match(word)))
@@ -154,6 +158,10 @@ class Catalog:
     def builtin_aliases(self, word: str) -> tuple[ModuleName, ...]:
         """Return the built-in modules with an alias that matches *word*, normalised."""
         return _names(self._ask(BUILTIN_ALIAS, lambda index: index.match(word)))
+
+    def builtin_aliases_of_each(self, words: Iterable[str]) -> list[tuple[ModuleName, ...]]:
+        """Return what ``builtin_aliases`` returns for each of *words*."""
+        return self._match_each(BUILTIN_ALIAS, words)
 
     def builtins(self) -> tuple[Builtin, ...]:
         """Return the built-in modules with their modinfo. Raises ``FileError``."""
@@ -178,23 +186,37 @@ class Catalog:
 
     def all_aliases(self) -> tuple[Item, ...]:
         """Return all that the index of aliases holds, as ``TrieIndex.items`` gives it."""
-        return self._items(ALIAS)
+        return tuple(self.each_alias())
 
     def all_symbols(self) -> tuple[Item, ...]:
         """Return all that the index of exported symbols holds."""
-        return self._items(SYMBOLS)
+        return tuple(self.each_symbol())
 
     def all_builtin_aliases(self) -> tuple[Item, ...]:
         """Return all that the index of the built-in modules' aliases holds."""
-        return self._items(BUILTIN_ALIAS)
+        return tuple(self._items(BUILTIN_ALIAS))
+
+    def each_alias(self) -> Iterator[Item]:
+        """Return what ``all_aliases`` does, for who needs each but once."""
+        return self._items(ALIAS)
+
+    def each_symbol(self) -> Iterator[Item]:
+        """Return what ``all_symbols`` does, for who needs each but once."""
+        return self._items(SYMBOLS)
 
     def close(self) -> None:
         """Unmap the indexes; the catalog is of no use afterwards."""
         for index in self._indexes.values():
             index.close()
 
-    def _items(self, name: str) -> tuple[Item, ...]:
-        return self._ask(name, lambda index: tuple(index.items()))
+    def _items(self, name: str) -> Iterator[Item]:
+        return self._ask(name, lambda index: index.items())
+
+    def _match_each(self, name: str, words: Iterable[str]) -> list[tuple[ModuleName, ...]]:
+        asked = list(words)
+        if not asked:
+            return []  # so that an index that is missing is told of only where it is missed
+        return [_names(found) for found in self._ask(name, lambda index: index.match_each(asked))]
 
     def _ask(self, name: str, question: Callable[[TrieIndex], Answer]) -> Answer:
         """Return what the index *name* answers; one that turns out to be damaged is replaced."""
@@ -230,9 +252,10 @@ class Catalog:
 
     def _scan(self, name: str) -> None:
         # Here, since a tree with indexes needs none of this.
+        from lkm.cache import default_cache
         from lkm.tree.depmod import build_indexes
 
-        built = build_indexes(self.directory, rules=self._rules)
+        built = build_indexes(self.directory, rules=self._rules, cache=default_cache())
         reason = self._reason(name)
         if built.cycle is None:
             self._notice(_SCANNING, reason, f"{_SCANNING} {_MENDS}")

@@ -10,7 +10,9 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TypeVar
 
+    Name = TypeVar("Name", str, bytes)
     Graph = Sequence[Sequence[int]]
 
 _ROUNDS = 16
@@ -33,7 +35,7 @@ def spellings(owners: Mapping[str, int], prefix: str = "") -> dict[str, int]:
 
 
 def direct_dependencies(
-    needs: Iterable[Sequence[str]], owners: Mapping[str, int]
+    needs: Iterable[Sequence[Name]], owners: Mapping[Name, int]
 ) -> list[list[int]]:
     """Return whom each module needs, in order of first use.
 

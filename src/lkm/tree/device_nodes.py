@@ -5,27 +5,27 @@ Source: kmod, tools/depmod.c, output_devname.
 
 from __future__ import annotations
 
-from lkm.tree.scan import Problem
+from lkm.tree.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from lkm.module.scan import ScannedModule
 
 
 def device_nodes(
-    modules: Iterable[ScannedModule],
-    aliases_of: Iterable[Sequence[str]],
-    problems: list[Problem],
+    modules: Iterable[ScannedModule], problems: list[Problem]
 ) -> list[tuple[str, str, str, int, int]]:
     """Return (module, device name, ``c`` or ``b``, major, minor) of each module that has one.
 
-    *aliases_of* holds the aliases of each module. A name without numbers is added to *problems*.
+    A name without numbers is added to *problems*.
     """
     nodes: list[tuple[str, str, str, int, int]] = []
-    for module, aliases in zip(modules, aliases_of, strict=True):
-        device, numbers = _device_node(aliases)
+    for module in modules:
+        if b"devname:" not in module.modinfo_bytes:
+            continue
+        device, numbers = _device_node(module.values("alias"))
         if device and numbers:
             nodes.append((module.name, device, *numbers))
         elif device:

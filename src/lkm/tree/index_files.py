@@ -1,4 +1,4 @@
-"""The index files of aliases, of symbols and of built-in modules.
+"""What the makers of the index files share: aliases as keys, indexes that leave things out.
 
 Source: depmod(8); kmod, tools/depmod.c, output_*.
 """
@@ -7,82 +7,58 @@ from __future__ import annotations
 
 import os
 
-from lkm import _text
 from lkm.errors import BadNameError, FileError
-from lkm.names import alias_name
-from lkm.tree import _files, builtin, tables
-from lkm.tree.order import SYMBOL_BUCKETS, hash_order
-from lkm.tree.scan import Problem
-from lkm.tree.trie_writer import build_index
+from lkm.names import ALIAS_BYTES, alias_name
+from lkm.tree import _files
+from lkm.tree.problem import Problem
+from lkm.tree.trie_writer import write_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from lkm.module.scan import ScannedModule
-
-    Item = tuple[str, str, int]  # key, value, priority
+    from lkm.tree.trie_writer import Group, WrittenIndex
 
 
-def make_alias(
-    files: dict[str, bytes],
-    names: Sequence[str],
-    aliases_of: Sequence[Sequence[str]],
+def alias_keys(
+    aliases: Sequence[str],
+    module: str,
+    index: str,
     problems: list[Problem],
     *,
-    warn_of_duplicates: bool,
-) -> None:
-    """Add modules.alias and its binary form to *files*, what is wrong with aliases to *problems*.
+    warn_of_duplicates: bool = False,
+) -> list[str]:
+    """Return the *aliases* of *module* as *index* has them; what is wrong goes to *problems*.
 
-    *aliases_of* holds those of each module of *names*. An alias that one module has twice is wrong
-    only with *warn_of_duplicates*.
+    An alias that is there twice is wrong only with *warn_of_duplicates*.
     """
-    aliases = [
-        (alias, name, rank)
-        for rank, (name, found) in enumerate(zip(names, aliases_of, strict=True))
-        for alias in found
-    ]
-    files["modules.alias"] = tables.alias_text(aliases)
-    entries = _normalised(aliases, "modules.alias.bin", problems, twice=warn_of_duplicates)
-    files["modules.alias.bin"] = index_of(entries, "modules.alias.bin", problems)
+    joined = "\0".join(aliases)
+    usual = "[" not in joined and "]" not in joined and len(joined) <= ALIAS_BYTES
+    if usual and not warn_of_duplicates:
+        return joined.replace("-", "_").split("\0") if aliases else []
+    keys: list[str] = []
+    for alias in aliases:
+        try:
+            key = alias_name(alias)
+        except BadNameError:
+            text = f"Unmatched bracket in {alias}"
+            problems.append(_warning(text, "bad-alias", index, (module,)))
+            continue
+        if warn_of_duplicates and key in keys:
+            text = f"duplicate module alias:\n{key} {module}"
+            problems.append(_warning(text, "duplicate-alias", index, (module,)))
+        keys.append(key)
+    return keys
 
 
-def make_symbols(
-    files: dict[str, bytes],
-    modules: Sequence[ScannedModule],
-    owners: Mapping[str, int],
-    problems: list[Problem],
-) -> None:
-    """Add modules.symbols and its binary form: of each symbol the place of its owner."""
-    symbols = []
-    for symbol in hash_order(owners, SYMBOL_BUCKETS):
-        rank = owners[symbol]
-        symbols.append((f"symbol:{symbol}", modules[rank].name, rank))
-    files["modules.symbols"] = tables.alias_text(symbols, tables.SYMBOLS_TITLE)
-    files["modules.symbols.bin"] = index_of(symbols, "modules.symbols.bin", problems)
-
-
-def make_builtin(files: dict[str, bytes], directory: str, problems: list[Problem]) -> None:
-    """Add the two indexes of built-in modules, made from what the kernel's build has left."""
-    listed = read_build_file(directory, "modules.builtin", problems, index="modules.builtin.bin")
-    entries = builtin.index_entries(listed)
-    for line in _text.decode(listed).removesuffix("\n").split("\n") if listed else ():
-        if not line[:1].isalpha():
-            text = f"Invalid modules.builtin line: {line}\n"  # kmod has the line's newline here
-            problems.append(
-                Problem(
-                    "ERROR",
-                    text,
-                    kind="bad-line",
-                    path=f"{directory}/modules.builtin",
-                    index="modules.builtin.bin",
-                )
-            )
-    files["modules.builtin.bin"] = index_of(entries, "modules.builtin.bin", problems)
-    index = "modules.builtin.alias.bin"
-    modinfo = read_build_file(directory, "modules.builtin.modinfo", problems, index=index)
-    aliases = _normalised(builtin.alias_entries(modinfo), index, problems)
-    files[index] = index_of(aliases, index, problems)
+def index_of(groups: Iterable[Group], name: str, problems: list[Problem]) -> WrittenIndex:
+    """Return the binary index of *groups*, without what the format cannot hold: a problem each."""
+    left_out: list[tuple[str, str]] = []
+    written = write_index(groups, left_out)
+    for key, value in left_out:
+        text = f"{name} cannot hold what is not ASCII: {key} {value}"
+        problems.append(_warning(text, "not-ascii", name))
+    return written
 
 
 def read_build_file(directory: str, name: str, problems: list[Problem], *, index: str) -> bytes:
@@ -97,35 +73,5 @@ def read_build_file(directory: str, name: str, problems: list[Problem], *, index
         return b""
 
 
-def _normalised(
-    aliases: Iterable[Item], index: str, problems: list[Problem], *, twice: bool = False
-) -> list[Item]:
-    """Return *aliases* as *index* has them; one that a module has *twice* may be a problem."""
-    entries = []
-    seen: set[tuple[str, str]] = set()
-
-    def warn(kind: str, text: str, name: str) -> None:
-        problems.append(Problem("WARNING", text, kind=kind, modules=(name,), index=index))
-
-    for alias, name, rank in aliases:
-        try:
-            item = (alias_name(alias), name, rank)
-        except BadNameError:
-            warn("bad-alias", f"Unmatched bracket in {alias}", name)
-            continue
-        if twice:
-            if item[:2] in seen:
-                warn("duplicate-alias", f"duplicate module alias:\n{item[0]} {name}", name)
-            seen.add(item[:2])
-        entries.append(item)
-    return entries
-
-
-def index_of(entries: Iterable[Item], name: str, problems: list[Problem]) -> bytes:
-    """Return the binary index of *entries*, without those that the format cannot hold."""
-    left_out: list[tuple[str, str]] = []
-    data = build_index(entries, left_out)
-    for key, value in left_out:
-        text = f"{name} cannot hold what is not ASCII: {key} {value}"
-        problems.append(Problem("WARNING", text, kind="not-ascii", index=name))
-    return data
+def _warning(text: str, kind: str, index: str, modules: tuple[str, ...] = ()) -> Problem:
+    return Problem("WARNING", text, kind=kind, modules=modules, index=index)

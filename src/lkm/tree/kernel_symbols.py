@@ -11,7 +11,7 @@ import os
 from lkm import _text
 from lkm._value import Value
 from lkm.errors import FileError
-from lkm.tree.scan import Problem
+from lkm.tree.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

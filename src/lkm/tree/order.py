@@ -23,13 +23,18 @@ SYMBOL_BUCKETS = 2048
 
 def hash_order(names: Iterable[str], buckets: int) -> list[str]:
     """Return *names* as a hash table of so many *buckets* (a power of two) yields them."""
+    return [name for bucket in hash_buckets(names, buckets) for name in bucket]
+
+
+def hash_buckets(names: Iterable[str], buckets: int) -> list[list[str]]:
+    """Return *names* as they stand in the *buckets* of a hash table, a power of two of them."""
     encoded = [_text.encode(name) for name in names]
-    keyed = [
-        (value & (buckets - 1), name)
-        for value, name in zip(superfasthashes(encoded), encoded, strict=True)
-    ]
-    keyed.sort()
-    return [_text.decode(name) for _, name in keyed]
+    found: list[list[bytes]] = [[] for _ in range(buckets)]
+    for value, name in zip(superfasthashes(encoded), encoded, strict=True):
+        found[value & (buckets - 1)].append(name)
+    for bucket in found:
+        bucket.sort()
+    return [[_text.decode(name) for name in bucket] for bucket in found]
 
 
 def module_order(paths: Sequence[str], listed: Iterable[str]) -> list[str]:

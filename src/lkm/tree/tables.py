@@ -12,7 +12,7 @@ from lkm import _text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     DeviceNode = tuple[str, str, str, int, int]
 
@@ -113,9 +113,12 @@ def dep_text(lines: Iterable[str]) -> bytes:
     return _text.encode("".join([line + "\n" for line in lines]))
 
 
-def alias_text(aliases: Iterable[tuple[str, str, int]], title: str = ALIAS_TITLE) -> bytes:
-    """Return modules.alias, or modules.symbols under its *title*, of (alias, module, priority)."""
-    return _text.encode(title + "".join([f"alias {key} {name}\n" for key, name, _ in aliases]))
+def alias_lines(aliases: Sequence[str], module: str) -> bytes:
+    """Return the lines of modules.alias, or of modules.symbols, that lead to *module*."""
+    if not aliases:
+        return b""
+    between = f" {module}\nalias "
+    return _text.encode(f"alias {between.join(aliases)} {module}\n")
 
 
 def softdep_text(softdeps: Iterable[tuple[str, str]]) -> bytes:

@@ -10,7 +10,7 @@ from lkm.errors import LkmError
 from lkm.module.file import read_image
 from lkm.module.symbols import imports
 from lkm.tree.kernel_symbols import as_exported, without_prefix
-from lkm.tree.scan import Problem
+from lkm.tree.problem import Problem
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lkm.tree.depmod import build_indexes, write_indexes
-from lkm.tree.quick import is_up_to_date
+from lkm.tree.up_to_date import is_up_to_date
 from tests.tree.trees import a_tree, chained
 
 NOW_S = int(time.time())
