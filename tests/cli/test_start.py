@@ -82,3 +82,25 @@ def test_the_library_front_door_imports_nothing_until_it_is_used() -> None:
     )
 
     assert [name for name in done.stdout.split() if name.startswith("lkm")] == ["lkm"]
+
+
+# What each of them is for, others do without.
+NEEDLESS = {
+    "lsmod": {"lkm.tree", "lkm.config", "lkm.elf", "struct"},
+    "modinfo": {"lkm._fork", "lkm.module.quick_modinfo"},
+    "depmod": {"lkm.tree.scan", "lkm.tree.depmod", "lkm.config", "lkm.elf", "lkm._fork"},
+}
+
+
+def test_what_a_drop_in_does_not_need_it_does_not_import(root: Path) -> None:
+    file = next(path for path in root.rglob("*.ko"))
+    words = {
+        "lsmod": [],
+        "modinfo": [str(file)],
+        "depmod": ["-A", "-b", str(root), RELEASE],
+    }
+
+    for name, needless in NEEDLESS.items():
+        imported = imported_by("lkm", name, *words[name])
+        assert f"lkm.cli.{name}" in imported
+        assert not imported & needless, name

@@ -63,6 +63,12 @@ def test_the_command_works_where_the_wheel_is_installed(wheel: Path, tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "A. Nobody\n", "")
+    # The script that pip makes where a package has none of its own imports `re` at every start.
+    started = [str(place / "bin/python"), "-X", "importtime", *command]
+    times = subprocess.run(started, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
+    imported = {line.rpartition("|")[2].strip() for line in times.splitlines()}
+    assert "lkm.cli.modinfo" in imported
+    assert not imported & {"re", "argparse", "importlib.metadata"}
     lesson = [str(place / "bin/lkm"), "tour"]
     told = subprocess.run(lesson, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LKM = Command(
     "lkm",
-    "lkm [--on KERNEL] COMMAND [WORD...]",
+    "lkm [--on KERNEL] [--no-cache] COMMAND [WORD...]",
     "The Linux loadable kernel module system.",
     (
         Option(
@@ -27,6 +27,12 @@ LKM = Command(
             ("on",),
             "which kernel COMMAND is about: live, the running one (default), or sandbox",
             argument="KERNEL",
+        ),
+        Option(
+            "no_cache",
+            "",
+            ("no-cache",),
+            "have COMMAND neither use nor remember facts of earlier runs",
         ),
         Option("version", "V", ("version",), "show the version of lkm"),
         Option("help", "h", ("help",), "show the commands"),
@@ -52,7 +58,7 @@ def commands() -> dict[str, str]:
 
 
 def _of_verb(name: str, module: ModuleType) -> Command:
-    from lkm.cli.verbs import verb_parser  # it needs argparse, which the drop-ins do without
+    from lkm.cli.verb_parser import verb_parser  # it needs argparse, which the drop-ins do without
 
     return _of_parser(name, verb_parser(name, module))
 

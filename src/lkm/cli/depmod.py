@@ -19,11 +19,10 @@ from lkm.cli.depmod_input import (
     rules_of,
     say,
 )
-from lkm.cli.dropin import HELP, JSON, ON, VERBOSE, VERSION, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, VERBOSE, VERSION, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import FileError, UsageError
-from lkm.tree.depmod import text_of, write_indexes
 from lkm.tree.installed import looks_like_a_release
 
 TYPE_CHECKING = False
@@ -67,6 +66,7 @@ COMMAND = Command(
         Option("warn", "w", ("warn",), "report duplicates"),
         VERBOSE,
         ON,
+        NO_CACHE,
         JSON,
         VERSION,
         HELP,
@@ -133,6 +133,8 @@ def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) ->
             + indexes.cycle.remedy
         )
     if shown and not console.json:
+        from lkm.tree.depmod import text_of  # -A alone does not need it
+
         console.out.write(decode(text_of(indexes)))
     if not shown and not _write(indexes, place, console):
         return 1
@@ -150,6 +152,8 @@ def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) ->
 
 
 def _write(indexes: Indexes, place: Place, console: Console) -> bool:
+    from lkm.tree.depmod import write_indexes  # -A alone does not need it
+
     if place.out == place.directory and not os.path.isdir(place.out):
         reason = os.strerror(errno.ENOENT)
         missing = FileError("open", place.out, errno.ENOENT)

@@ -9,10 +9,8 @@ import errno
 import os
 
 from lkm._value import Value
-from lkm.config.depmod_d import DepmodSettings
 from lkm.errors import FileError, NoTreeError, UsageError
 from lkm.names import module_name_of_path
-from lkm.tree.depmod import Checks, build_indexes
 from lkm.tree.installed import looks_like_a_release, modules_folder
 
 TYPE_CHECKING = False
@@ -24,9 +22,9 @@ if TYPE_CHECKING:
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
     from lkm.errors import LkmError
-    from lkm.tree.depmod import Indexes
+    from lkm.tree.depmod import Checks, Indexes
     from lkm.tree.kernel_symbols import KernelSymbols
-    from lkm.tree.scan import Problem
+    from lkm.tree.problem import Problem
     from lkm.tree.search import SearchRules
 
 
@@ -68,7 +66,7 @@ def absolute(parsed: Parsed, key: str) -> str:
 
 def nothing_to_do(place: Place, console: Console) -> bool:
     """Tell whether -A ends here; what was met on the way is said, once."""
-    from lkm.tree.quick import is_up_to_date  # only -A asks
+    from lkm.tree.up_to_date import is_up_to_date  # only -A asks
 
     if not os.path.isdir(place.directory):
         return False
@@ -76,10 +74,10 @@ def nothing_to_do(place: Place, console: Console) -> bool:
         reason = os.strerror(errno.ENOENT)
         console.error(f"could not fstatat({place.out}, modules.dep): {reason}")
         return False
-    up_to_date, found = is_up_to_date(place.directory, place.out)
+    up_to_date, problems = is_up_to_date(place.directory, place.out)
     if not up_to_date:
         return False
-    say(found.problems, console)
+    say(problems, console)
     return True
 
 
@@ -100,6 +98,8 @@ def checks_of(
     parsed: Parsed, console: Console, kernel: KernelSymbols | None, prefix: str
 ) -> Checks:
     """Return what is asked besides the indexes; say what is wrong with the *kernel*'s file."""
+    from lkm.tree.depmod import Checks  # -A alone does not need it
+
     asked = parsed.has("errsyms")
     if kernel is not None:
         say(kernel.problems, console)
@@ -112,6 +112,8 @@ def checks_of(
 
 def rules_of(parsed: Parsed, target: Target, place: Place, console: Console) -> SearchRules:
     """Read depmod.d, or what -C names instead; say what is wrong with it."""
+    from lkm.config.depmod_d import DepmodSettings  # as above
+
     settings = DepmodSettings.read(target.config_root, parsed.every("config"))
     for complaint in settings.complaints:
         console.raw(complaint.kmod_text, text=complaint.message)
@@ -125,10 +127,13 @@ def index_tree(
     place: Place, rules: SearchRules, checks: Checks, console: Console
 ) -> Indexes | None:
     """Index the whole tree; None where it cannot be opened."""
+    from lkm.cache import default_cache
+    from lkm.tree.depmod import build_indexes  # as above
+
     try:
         # What kmod opens first, and says so where it cannot.
         os.close(os.open(place.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        return build_indexes(place.directory, rules=rules, checks=checks)
+        return build_indexes(place.directory, rules=rules, checks=checks, cache=default_cache())
     except (OSError, NoTreeError) as problem:
         number = problem.errno if isinstance(problem, OSError) else errno.ENOENT
         reason = os.strerror(number or errno.EIO)
@@ -154,6 +159,8 @@ def index_files(
     place: Place, files: Sequence[str], checks: Checks, console: Console
 ) -> Indexes | None:
     """Index the *files* alone; they are read only when all of them can be meant."""
+    from lkm.tree.depmod import build_indexes  # as above
+
     chosen: dict[str, str] = {}
     for path in files:
         name = module_name_of_path(path)

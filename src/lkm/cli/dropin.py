@@ -32,6 +32,9 @@ ON = Option(
     argument="KERNEL",
     own=True,
 )
+NO_CACHE = Option(
+    "no_cache", "", ("no-cache",), "neither use nor remember facts of earlier runs", own=True
+)
 JSON = Option("json", "", ("json",), "print one JSON document instead of text", own=True)
 
 
@@ -116,6 +119,10 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
     # modprobe says warnings without being asked to; the others begin at errors.
     console.level = 4 if command.name == "modprobe" else 3
     console.level += sum([key == "verbose" for key, _ in parsed.given])
+    if parsed.has("no_cache"):
+        from lkm.cache import switch_off  # few commands need the cache
+
+        switch_off()
     console.kernel = parsed.last("on", "live")
     if console.kernel not in ("live", "sandbox"):
         console.kernel = "live"

@@ -7,13 +7,21 @@ somewhere in the module's, whatever their case. Exit status: 0 found, 1 nothing 
 
 from __future__ import annotations
 
-import argparse
-
 from lkm._text import printable
+from lkm.cache import default_cache
 from lkm.cli import which_kernel
-from lkm.cli.console import Console
+from lkm.cli.plain import Plain
+from lkm.cli.progress import Bar
 from lkm.diagnose.find import Criteria, find
-from lkm.errors import LkmError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable
+
+    from lkm.cli.console import Console
+    from lkm.diagnose.find import Hit
+    from lkm.errors import LkmError
 
 _CRITERIA = {
     "description": ("TEXT", "in the module's description"),
@@ -30,7 +38,15 @@ _CRITERIA = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+PLAIN = Plain(
+    word="pattern",
+    options={**dict.fromkeys(_CRITERIA, ""), **which_kernel.PLAIN_OPTIONS},
+    choices=which_kernel.PLAIN_CHOICES,
+    flags=("json", "no_cache"),
+)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
         "pattern", nargs="?", default="", help="module name (vfat) or file (vfat.ko)"
@@ -41,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
-def run(args: argparse.Namespace, console: Console) -> int:
+def run(args: Namespace, console: Console) -> int:
     """Print a line for each module found, built-in ones marked."""
     catalog = which_kernel.chosen(args, console).catalog(console)
     criteria = Criteria(pattern=args.pattern, **{name: getattr(args, name) for name in _CRITERIA})
@@ -51,13 +67,20 @@ def run(args: argparse.Namespace, console: Console) -> int:
         problems.append(problem)
         console.complain(problem, "WARNING")
 
-    hits = find(catalog, criteria, on_problem=on_problem)
-    if args.json:
-        from lkm.report.documents.trees import find_document
+    with Bar(console, "reading modules") as bar:
+        hits = find(
+            catalog, criteria, on_problem=on_problem, cache=default_cache(), on_progress=bar
+        )
+        if args.json:
+            from lkm.report.documents.trees import find_document
 
-        found = list(hits)
-        console.document = find_document(catalog.release, found, problems)
-        return 0 if found else 1
+            found = list(hits)
+            console.document = find_document(catalog.release, found, problems)
+            return 0 if found else 1
+        return _print(hits, console)
+
+
+def _print(hits: Iterable[Hit], console: Console) -> int:
     status = 1
     for hit in hits:
         status = 0

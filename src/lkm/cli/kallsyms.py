@@ -199,7 +199,7 @@ def printable_diff(diff: Diff, *, lists: bool) -> str:
         counts = (
             (len(changes.added), "added"),
             (len(changes.removed), "removed"),
-            (len(changes.moved), "moved"),
+            (changes.moved_count, "moved"),
             (len(changes.retyped), "of another type"),
         )
         told = ", ".join(f"{count:,} {what}" for count, what in counts if count)

@@ -15,6 +15,7 @@ import os
 from lkm._text import printable
 from lkm.cli.console import Console
 from lkm.cli.opening import sandbox_status
+from lkm.cli.which_kernel import add_no_cache
 from lkm.tree.installed import InstalledKernel, installed_kernels
 
 
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="which kernel runs (default: live)",
     )
     parser.add_argument("--root", metavar="DIR", help="another file system root")
+    add_no_cache(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 

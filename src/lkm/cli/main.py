@@ -91,15 +91,15 @@ def _stream(stream: TextIO | None, *, strict: bool) -> TextIO:
 def _command(words: Sequence[str]) -> tuple[str, list[str]]:
     """Return the command's name and its words; an empty name for the program's own options.
 
-    A program called by a tool's name is that tool. ``--on KERNEL`` may stand before the command:
-    it is handed on as the command's own.
+    A program called by a tool's name is that tool. ``--on KERNEL`` and ``--no-cache`` may stand
+    before the command: they are handed on as the command's own.
     """
     called = words[0].rpartition("/")[2] if words else "lkm"
     if called in DROP_INS:
         return called, list(words[1:])
     rest = list(words[1:])
     before: list[str] = []
-    while rest and (rest[0] == "--on" or rest[0].startswith("--on=")):
+    while rest and (rest[0] in ("--on", "--no-cache") or rest[0].startswith("--on=")):
         count = 2 if rest[0] == "--on" else 1
         before += rest[:count]
         del rest[:count]
@@ -187,6 +187,8 @@ def _run_itself(name: str, words: list[str], console: Console) -> int:
         wrong = f"no command {quoted(name)}"
     elif words[0].startswith("--on"):
         wrong = "--on names a kernel for a command, and no command follows"
+    elif words[0] == "--no-cache":
+        wrong = "--no-cache is for a command, and no command follows"
     else:
         wrong = f"no option {quoted(words[0])}"
     console.raw(f"lkm: {wrong}; lkm --help lists them")
@@ -201,14 +203,15 @@ def _help() -> str:
         return "".join(f"  {name:{width}}  {text}\n" for name, text in names.items())
 
     return (
-        "Usage: lkm [--on KERNEL] COMMAND [WORD...]\n\n"
+        "Usage: lkm [--on KERNEL] [--no-cache] COMMAND [WORD...]\n\n"
         "The Linux loadable kernel module system.\n\n"
         "kmod's tools, with its options, its text and its exit status:\n"
         f"{listed(DROP_INS)}\n"
         "lkm's own:\n"
         f"{listed(VERBS)}\n"
         "KERNEL is live (the running kernel, the default) or sandbox (a kernel in a file, which\n"
-        "needs no root: start with `lkm sandbox boot`). `lkm COMMAND --help` tells the rest.\n"
+        "needs no root: start with `lkm sandbox boot`). Facts of files are remembered, save with\n"
+        "--no-cache. `lkm COMMAND --help` tells the rest.\n"
     )
 
 

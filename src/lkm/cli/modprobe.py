@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lkm.cli.console import Closed
-from lkm.cli.dropin import HELP, JSON, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.insmod import FORCE_MODVERSION, FORCE_VERMAGIC, joined
 from lkm.cli.modprobe_work import milliseconds, verbosity
 from lkm.cli.options import Option
@@ -142,6 +142,7 @@ COMMAND = Command(
         ),
         VERBOSE,
         ON,
+        NO_CACHE,
         JSON,
         VERSION,
         HELP,

@@ -16,7 +16,7 @@ import argparse
 from lkm._text import decode, printable
 from lkm.cli.console import Console
 from lkm.cli.opening import open_sandbox
-from lkm.cli.which_kernel import only_release
+from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import FileError, UsageError
 from lkm.kernel.image_facts import read_kernel_facts
 from lkm.kernel.sandbox import Sandbox
@@ -27,10 +27,12 @@ from lkm.teaching import RELEASE, teaching_root
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    add_no_cache(parser)
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     def action(name: str, text: str) -> argparse.ArgumentParser:
         made = actions.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        add_no_cache(made, again=True)
         made.add_argument("--json", action="store_true", help="print one JSON document instead")
         return made
 

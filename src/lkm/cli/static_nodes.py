@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lkm import _text
-from lkm.cli.dropin import HELP, JSON, ON, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import FileError, NoTreeError, UsageError
@@ -37,6 +37,7 @@ COMMAND = Command(
             argument="FILE",
         ),
         ON,
+        NO_CACHE,
         JSON,
         HELP,
     ),

@@ -6,9 +6,7 @@ import os
 
 from lkm import _text
 from lkm.cli.opening import open_kernel, sandbox_status
-from lkm.config.settings import Settings
 from lkm.errors import NoTreeError
-from lkm.tree.catalog import Catalog
 from lkm.tree.installed import tree_directory
 
 TYPE_CHECKING = False
@@ -16,7 +14,9 @@ if TYPE_CHECKING:
     from typing import Final
 
     from lkm.cli.console import Console
+    from lkm.config.settings import Settings
     from lkm.kernel.protocol import Kernel
+    from lkm.tree.catalog import Catalog
 
 
 _ERROR = 3
@@ -79,12 +79,16 @@ class Target:
     def catalog(self) -> Catalog:
         """Return the tree. What keeps its indexes from being used is said on stderr, once."""
         if self._catalog is None:
+            from lkm.tree.catalog import Catalog  # lsmod and depmod need none
+
             self._catalog = Catalog.open(self.directory, on_notice=self._console.warning)
         return self._catalog
 
     def settings(self) -> Settings:
         """Return the configuration that this kernel's modprobe obeys; complaints go to stderr."""
         if self._settings is None:
+            from lkm.config.settings import Settings  # nor these
+
             sandbox = self.on == "sandbox"
             try:
                 tree_texts = self.catalog().config_texts()

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from lkm.cli.console import Console
-from lkm.cli.which_kernel import only_release
+from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import LkmError, UsageError
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="with --on live: do not ask")
     parser.add_argument("--root", metavar="DIR", help="a root with a distribution's kernel")
     parser.add_argument("--release", metavar="RELEASE", help="that kernel's release")
+    add_no_cache(parser)
     parser.add_argument("--json", action="store_true", help="print what was verified as JSON")
 
 

@@ -1,56 +1,35 @@
-"""The arguments of lkm's own verbs, read by argparse."""
+"""The arguments of lkm's own verbs, read by argparse, save those that are plain."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import io
-from types import ModuleType
-from typing import NoReturn
+from lkm.cache import switch_off
+from lkm.cli.plain import read_plain
 
-from lkm.cli.console import Console
-from lkm.errors import UsageError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from types import ModuleType, SimpleNamespace
 
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises where argparse would exit: one place says what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        error = UsageError(message)
-        error.remedy = f"{self.prog} --help tells more"
-        raise error
-
-
-def verb_parser(name: str, command: ModuleType) -> argparse.ArgumentParser:
-    """Return the parser of the verb *name*, which *command* implements."""
-    parser = _Parser(
-        prog=f"lkm {name}",
-        description=command.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    command.add_arguments(parser)
-    return parser
+    from lkm.cli.console import Console
 
 
 def parse_arguments(
     name: str, command: ModuleType, words: list[str], console: Console
-) -> argparse.Namespace | None:
+) -> Namespace | SimpleNamespace | None:
     """Read the command line of the verb *name*; None where --help has been all there was to do.
 
     Raises ``UsageError``.
     """
-    parser = verb_parser(name, command)
-    shown = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(shown):
-            args = parser.parse_args(words)
-    except UsageError:
-        ended = words.index("--") if "--" in words else len(words)
-        console.json = "--json" in words[:ended]
-        raise
-    except SystemExit:
-        console.out.write(shown.getvalue())
+    args: Namespace | SimpleNamespace | None = None
+    if hasattr(command, "PLAIN"):
+        args = read_plain(command.PLAIN, words)
+    if args is None:
+        from lkm.cli.verb_parser import parse  # it takes longer than some commands do
+
+        args = parse(name, command, words, console)
+    if args is None:
         return None
     console.json = args.json
+    if getattr(args, "no_cache", False):
+        switch_off()
     return args

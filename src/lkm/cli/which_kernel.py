@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from lkm._value import Value
 from lkm.cli.opening import sandbox_status
 from lkm.errors import UsageError
 from lkm.tree.catalog import Catalog
 from lkm.tree.installed import MODULE_FOLDERS, installed_kernels, releases, tree_directory
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Final
+
     from lkm.cli.console import Console
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare --on, --root, --release, --vmlinux and the short form --kernel."""
-    parser.add_argument(
-        "--on", choices=("live", "sandbox"), default="live", help="which kernel (default: live)"
-    )
+_ON = ("live", "sandbox")
+# The same for ``lkm.cli.plain``.
+PLAIN_OPTIONS = {"on": "live", "root": None, "release": None, "vmlinux": None, "kernel": None}
+PLAIN_CHOICES = {"on": _ON}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare --on, --root, --release, --vmlinux, the short form --kernel, and --no-cache."""
+    parser.add_argument("--on", choices=_ON, default="live", help="which kernel (default: live)")
     parser.add_argument("--root", metavar="DIR", help="another file system root")
     parser.add_argument(
         "--release", metavar="RELEASE", help="the kernel's release, as uname -r says it"
@@ -33,23 +39,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RELEASE|PATH",
         help="short: a release, or with a slash in it an image or a tree",
     )
+    add_no_cache(parser)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chosen:
+def add_no_cache(parser: ArgumentParser, *, again: bool = False) -> None:
+    """Declare --no-cache; *again* where the parser is that of an action of one that has it."""
+    parser.add_argument(
+        "--no-cache",
+        action="store_true",
+        default="==SUPPRESS==" if again else False,  # argparse's own word for leaving it as it is
+        help="neither use nor remember facts of earlier runs",
+    )
+
+
+class Chosen(Value):
     """The kernel that the arguments name.
 
     *running* tells whether it is the running one. *image* is empty where none was named; the
     installed one stands in for it. *named* tells whether any argument named a kernel.
     """
 
-    on: str
-    root: str
-    release: str
-    image: str
-    running: bool
-    named: bool
-    tree: str = ""
+    __slots__ = ("image", "named", "on", "release", "root", "running", "tree")
+
+    def __init__(
+        self,
+        *,
+        on: str,
+        root: str,
+        release: str,
+        image: str,
+        running: bool,
+        named: bool,
+        tree: str = "",
+    ) -> None:
+        self.on: Final = on
+        self.root: Final = root
+        self.release: Final = release
+        self.image: Final = image
+        self.running: Final = running
+        self.named: Final = named
+        self.tree: Final = tree
 
     @property
     def directory(self) -> str:
@@ -61,7 +90,7 @@ class Chosen:
         return Catalog.open(self.directory, on_notice=console.warning)
 
 
-def chosen(args: argparse.Namespace, console: Console) -> Chosen:
+def chosen(args: Namespace, console: Console) -> Chosen:
     """Return the kernel that the arguments name: from an image its release, else the other way.
 
     Raises ``UsageError`` where they contradict each other, and what reading an image raises.

@@ -1,27 +1,34 @@
 """Find modules of a tree by name, or by what they declare.
 
-Every criterion costs what it has to: a name needs the index alone, a modalias one look-up, a
-description one section of each file, a needed symbol each file's symbol table.
+Every criterion costs what it has to: a name needs the index alone, a modalias one look-up. What the
+files themselves say is remembered from one question to the next; where it is not, all are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-
+from lkm._value import Value
+from lkm.diagnose.matching import Subject, holds, is_same, tests_of
 from lkm.errors import LkmError
-from lkm.module.facts import Module
-from lkm.module.modinfo import parameters
-from lkm.names import ModuleName, alias_name, is_module_file
-from lkm.tree.builtin import Builtin
-from lkm.tree.catalog import Catalog, Entry
+from lkm.names import ModuleName, alias_name, is_module_file, module_name_of_path
 from lkm.tree.fnmatch import fnmatch
+from lkm.tree.whole import facts_of, module_paths
 
-Matches = tuple[tuple[str, str], ...]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Final
+
+    from lkm.cache import Cache
+    from lkm.tree.catalog import Catalog
+    from lkm.tree.whole import Progress, TreeFacts
+
+    Matches = tuple[tuple[str, str], ...]
+
+# So many files are opened sooner than what is remembered of all is loaded.
+_FEW = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Criteria:
+class Criteria(Value):
     """What a module must be to be found; every criterion given must hold.
 
     *pattern* is a module's name, or, where it ends as one, its file's (``vfat.ko``, with or
@@ -32,60 +39,68 @@ class Criteria:
     bus reports for a device; what matched is the pattern.
     """
 
-    pattern: str = ""
-    description: str = ""
-    author: str = ""
-    license: str = ""
-    alias: str = ""
-    firmware: str = ""
-    parameter: str = ""
-    exports: str = ""
-    needs: str = ""
-    modalias: str = ""
-    path: str = ""
-    signer: str = ""
+    __slots__ = (
+        "alias",
+        "author",
+        "description",
+        "exports",
+        "firmware",
+        "license",
+        "modalias",
+        "needs",
+        "parameter",
+        "path",
+        "pattern",
+        "signer",
+    )
+
+    def __init__(  # noqa: PLR0913  # one for each field
+        self,
+        *,
+        pattern: str = "",
+        description: str = "",
+        author: str = "",
+        license: str = "",  # noqa: A002  # modinfo's word
+        alias: str = "",
+        firmware: str = "",
+        parameter: str = "",
+        exports: str = "",
+        needs: str = "",
+        modalias: str = "",
+        path: str = "",
+        signer: str = "",
+    ) -> None:
+        self.pattern: Final = pattern
+        self.description: Final = description
+        self.author: Final = author
+        self.license: Final = license
+        self.alias: Final = alias
+        self.firmware: Final = firmware
+        self.parameter: Final = parameter
+        self.exports: Final = exports
+        self.needs: Final = needs
+        self.modalias: Final = modalias
+        self.path: Final = path
+        self.signer: Final = signer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(Value):
     """A module found.
 
     *path* is that in the tree, also of a built-in; *file* where its file is, empty for a built-in.
     *matches* are (criterion, text).
     """
 
-    name: ModuleName
-    path: str
-    file: str
-    builtin: bool
-    matches: Matches
+    __slots__ = ("builtin", "file", "matches", "name", "path")
 
-
-@dataclass(slots=True)
-class _Subject:
-    """One module under examination; its file is opened when the first criterion needs it.
-
-    *path* is that in the tree; *file* the module file's, empty for a built-in.
-    """
-
-    name: ModuleName
-    path: str
-    file: str = ""
-    builtin: Builtin | None = None
-    _module: Module | None = field(default=None, repr=False)
-
-    @property
-    def module(self) -> Module:
-        if self._module is None:
-            self._module = Module.open(self.file)
-        return self._module
-
-    def entries(self) -> Sequence[tuple[str, str]]:
-        return self.module.modinfo if self.builtin is None else self.builtin.modinfo
-
-    def close(self) -> None:
-        if self._module is not None:
-            self._module.close()
+    def __init__(
+        self, *, name: ModuleName, path: str, file: str, builtin: bool, matches: Matches
+    ) -> None:
+        self.name: Final = name
+        self.path: Final = path
+        self.file: Final = file
+        self.builtin: Final = builtin
+        self.matches: Final = matches
 
 
 def find(
@@ -93,26 +108,19 @@ def find(
     criteria: Criteria,
     *,
     on_problem: Callable[[LkmError], None] | None = None,
+    cache: Cache | None = None,
+    on_progress: Progress | None = None,
 ) -> Iterator[Hit]:
     """Yield the modules for which every criterion holds: by name, files before built-ins.
 
     A file that cannot be read is handed to *on_problem*, and the search goes on; without it the
-    error is raised. Raises ``BadNameError`` for a modalias with an unmatched bracket.
+    error is raised. What *cache* remembers of the files is not read again; *on_progress* is told
+    while others are. Raises ``BadNameError`` for a modalias with an unmatched bracket.
     """
-    tests = [
-        (kind, wanted, test)
-        for kind, test in _TESTS.items()
-        if (wanted := str(getattr(criteria, kind)))
-    ]
-    by_modalias = _by_modalias(catalog, criteria.modalias) if criteria.modalias else None
-    for subject in _subjects(catalog):
-        if by_modalias is not None and subject.name not in by_modalias:
-            continue
+    search = _Search(catalog, criteria)
+    for subject in search.subjects(cache, on_progress):
         try:
-            matches = _examine(subject, tests)
-            if matches is not None and by_modalias is not None:
-                word = alias_name(criteria.modalias)
-                matches = (*matches, *_matching_aliases(subject, word))
+            matches = search.matches(subject)
         except LkmError as error:
             if on_problem is None:
                 raise
@@ -120,129 +128,102 @@ def find(
             continue
         finally:
             subject.close()
-        if matches is None:
-            continue
-        yield Hit(
-            name=subject.name,
-            path=subject.path,
-            file=subject.file,
-            builtin=subject.builtin is not None,
-            matches=matches,
-        )
+        if matches is not None:
+            yield Hit(
+                name=subject.name,
+                path=subject.path,
+                file=subject.file,
+                builtin=subject.builtin is not None,
+                matches=matches,
+            )
 
 
-_Test = Callable[[_Subject, str], Sequence[str]]
+class _Search:
+    """One question about the modules of *catalog*."""
+
+    def __init__(self, catalog: Catalog, criteria: Criteria) -> None:
+        self._catalog = catalog
+        self._criteria = criteria
+        self._tests = tests_of({kind: getattr(criteria, kind) for kind in Criteria.__slots__})
+        self._word = alias_name(criteria.modalias)
+        self._drivers = _by_modalias(catalog, self._word) if self._word else None
+
+    def subjects(self, cache: Cache | None, on_progress: Progress | None) -> Iterator[Subject]:
+        """Yield the modules that can be among those sought, with what is known of each."""
+        catalog = self._catalog
+        paths = {catalog.file(path): path for path in module_paths(catalog, cache)}
+        left = [*paths]
+        if self._is_restricted:
+            left = [file for file, path in paths.items() if self._may_be(path)]
+        facts: TreeFacts | None = None
+        about_scans = any(test.part is not None for test in self._tests)
+        if len(left) > _FEW and (about_scans or self._word):
+            facts = facts_of(left, [*paths], catalog.directory, cache, on_progress)
+            for test in self._tests:
+                if test.part is not None:
+                    left = facts.sifted(left, test.part, test.piece, any_case=test.any_case)
+        signers: Mapping[str, str | None] = {}
+        if len(left) > _FEW and self._criteria.signer:
+            from lkm.tree.signers import signers_of  # few ask for them
+
+            signers = signers_of(left, [*paths], catalog.directory, cache, on_progress)
+        for file in left:
+            path = paths[file]
+            scanned = None if facts is None else facts.find(file)
+            signer = _if_known(signers, file)
+            yield Subject(module_name_of_path(path), path, file, scanned=scanned, signer=signer)
+        for builtin in sorted(catalog.builtins(), key=lambda each: each.name):
+            if self._may_be(builtin.path, builtin.name):
+                yield Subject(builtin.name, builtin.path, builtin=builtin)
+
+    def matches(self, subject: Subject) -> Matches | None:
+        """Return by which texts *subject* is one of those sought; None if it is not."""
+        matches: list[tuple[str, str]] = []
+        for test in self._tests:
+            found = test.found(subject)
+            if not found:
+                return None
+            matches += [(test.kind, text) for text in found]
+        if self._word:
+            patterns = [value for key, value in subject.entries() if key == "alias"]
+            for pattern in patterns:
+                if fnmatch(self._word, alias_name(pattern)):
+                    matches.append(("modalias", pattern))
+        return tuple(matches)
+
+    @property
+    def _is_restricted(self) -> bool:
+        return bool(self._criteria.pattern or self._criteria.path or self._word)
+
+    def _may_be(self, path: str, name: ModuleName | None = None) -> bool:
+        """Tell whether all holds that can be told without what the module says."""
+        wanted = self._criteria
+        if wanted.pattern and not _is_called(
+            name or module_name_of_path(path), path, wanted.pattern
+        ):
+            return False
+        if self._drivers is not None and (name or module_name_of_path(path)) not in self._drivers:
+            return False
+        return not wanted.path or holds(path, wanted.path)
 
 
-def _examine(subject: _Subject, tests: Sequence[tuple[str, str, _Test]]) -> Matches | None:
-    matches: list[tuple[str, str]] = []
-    for kind, wanted, test in tests:
-        found = test(subject, wanted)
-        if not found:
-            return None
-        if kind not in ("pattern", "path"):  # every hit shows these
-            matches += [(kind, text) for text in found]
-    return tuple(matches)
+def _if_known(signers: Mapping[str, str | None], file: str) -> tuple[str, ...] | None:
+    if file not in signers:
+        return None
+    signer = signers[file]
+    return () if signer is None else (signer,)
 
 
-def _subjects(catalog: Catalog) -> Iterator[_Subject]:
-    entries: list[Entry] = sorted(catalog.entries(), key=lambda entry: entry.name)
-    for entry in entries:
-        yield _Subject(entry.name, entry.path, catalog.file(entry.path))
-    for builtin in sorted(catalog.builtins(), key=lambda each: each.name):
-        yield _Subject(builtin.name, builtin.path, builtin=builtin)
-
-
-def _by_modalias(catalog: Catalog, modalias: str) -> frozenset[ModuleName]:
-    word = alias_name(modalias)
+def _by_modalias(catalog: Catalog, word: str) -> frozenset[ModuleName]:
     return frozenset([*catalog.aliases(word), *catalog.builtin_aliases(word)])
 
 
-def _matching_aliases(subject: _Subject, word: str) -> Matches:
-    """Return the patterns by which the module is the one for *word*."""
-    patterns = [value for key, value in subject.entries() if key == "alias"]
-    return tuple([("modalias", each) for each in patterns if fnmatch(word, alias_name(each))])
-
-
-def _is_glob(text: str) -> bool:
-    return any(character in text for character in "*?[")
-
-
-def _by_pattern(subject: _Subject, wanted: str) -> Sequence[str]:
+def _is_called(name: ModuleName, path: str, wanted: str) -> bool:
+    """Tell whether *wanted* is the module's name, or its file's if it ends as such."""
     if not is_module_file(wanted):
-        folded = wanted.replace("-", "_")
-        return [subject.name] if _same(subject.name, folded) else []
+        return is_same(name, wanted.replace("-", "_"))
     if "/" in wanted:
-        return [path] if (path := subject.path).endswith(wanted) or _same(path, wanted) else []
-    file = subject.path.rpartition("/")[2]
+        return path.endswith(wanted) or is_same(path, wanted)
+    file = path.rpartition("/")[2]
     # vfat.ko is what people call the file, however it is compressed.
-    called = {file, f"{file.partition('.ko')[0]}.ko"}
-    return [file] if any(_same(each, wanted) for each in called) else []
-
-
-def _same(text: str, wanted: str) -> bool:
-    return fnmatch(text, wanted) if _is_glob(wanted) else text == wanted
-
-
-def _among(texts: Iterator[str] | Sequence[str], wanted: str) -> list[str]:
-    """Return the texts that hold *wanted* somewhere, or match it as a pattern, case apart."""
-    folded = wanted.casefold()
-    if _is_glob(wanted):
-        return [text for text in texts if fnmatch(text.casefold(), folded)]
-    return [text for text in texts if folded in text.casefold()]
-
-
-def _equal(texts: Iterator[str] | Sequence[str], wanted: str) -> list[str]:
-    if _is_glob(wanted):
-        return [text for text in texts if fnmatch(text, wanted)]
-    return [wanted] if wanted in texts else []
-
-
-def _in_modinfo(key: str) -> _Test:
-    def test(subject: _Subject, wanted: str) -> Sequence[str]:
-        return _among([value for each, value in subject.entries() if each == key], wanted)
-
-    return test
-
-
-def _by_parameter(subject: _Subject, wanted: str) -> Sequence[str]:
-    names = [parameter.name for parameter in parameters(subject.entries())]
-    return _equal(names, wanted.replace("-", "_"))
-
-
-def _by_export(subject: _Subject, wanted: str) -> Sequence[str]:
-    if subject.builtin is not None:
-        return []
-    return _equal([export.name for export in subject.module.exports], wanted)
-
-
-def _by_need(subject: _Subject, wanted: str) -> Sequence[str]:
-    if subject.builtin is not None:
-        return []
-    return _equal([need.name for need in subject.module.imports], wanted)
-
-
-def _by_path(subject: _Subject, wanted: str) -> Sequence[str]:
-    return _among([subject.path], wanted)
-
-
-def _by_signer(subject: _Subject, wanted: str) -> Sequence[str]:
-    if subject.builtin is not None or subject.module.signature is None:
-        return []
-    return _among([subject.module.signature.signer], wanted)
-
-
-# In the order of their cost: a cheap criterion that fails spares the dear ones.
-_TESTS: Mapping[str, _Test] = {
-    "pattern": _by_pattern,
-    "path": _by_path,
-    "description": _in_modinfo("description"),
-    "author": _in_modinfo("author"),
-    "license": _in_modinfo("license"),
-    "alias": _in_modinfo("alias"),
-    "firmware": _in_modinfo("firmware"),
-    "parameter": _by_parameter,
-    "signer": _by_signer,
-    "exports": _by_export,
-    "needs": _by_need,
-}
+    return any(is_same(each, wanted) for each in (file, f"{file.partition('.ko')[0]}.ko"))

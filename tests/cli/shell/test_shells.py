@@ -56,6 +56,9 @@ COMPLETED = {
     "lkm depmod -b {root} 6": f"lkm depmod -b {{root}} {RELEASE} ",
     "lkm --on sandbox rmmod vf": "lkm --on sandbox rmmod vfat ",
     "lkm --on sandbox modprobe -r vf": "lkm --on sandbox modprobe -r vfat ",
+    "lkm rmmod --n": "lkm rmmod --no-cache ",
+    "lkm --n": "lkm --no-cache ",
+    "lkm --no-cache rm": "lkm --no-cache rmmod ",
     "{program} rm": "{program} rmmod ",
     # Through the link that install-links has made.
     "modprobe --js": "modprobe --json ",
@@ -64,7 +67,7 @@ COMPLETED = {
     "lkm modprobe -- --a": "lkm modprobe -- --a",
     "lkm modprobe -d /nowhere lo": "lkm modprobe -d /nowhere lo",
     "lkm --on sandbox rmmod lo": "lkm --on sandbox rmmod lo",
-    "lkm rmmod --n": "lkm rmmod --n",
+    "lkm rmmod --x": "lkm rmmod --x",
 }
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lkm.report.documents.writing import Document
     from lkm.tree.depmod import Indexes
-    from lkm.tree.scan import Problem
+    from lkm.tree.problem import Problem
     from lkm.tree.search import Duplicate
 
 _COUNTED = {

@@ -62,7 +62,7 @@ def _changes(changes: ModuleChanges, diff: Diff, *, lists: bool) -> dict[str, ob
         "counts": {
             "added": len(changes.added),
             "removed": len(changes.removed),
-            "moved": len(changes.moved),
+            "moved": changes.moved_count,
             "retyped": len(changes.retyped),
         },
     }

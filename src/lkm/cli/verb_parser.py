@@ -1,0 +1,58 @@
+"""The parsers of lkm's own verbs, which argparse makes of what each declares."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+
+from lkm.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import NoReturn
+
+    from lkm.cli.console import Console
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises where argparse would exit: one place says what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        error = UsageError(message)
+        error.remedy = f"{self.prog} --help tells more"
+        raise error
+
+
+def verb_parser(name: str, command: ModuleType) -> argparse.ArgumentParser:
+    """Return the parser of the verb *name*, which *command* implements."""
+    parser = _Parser(
+        prog=f"lkm {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    command.add_arguments(parser)
+    return parser
+
+
+def parse(
+    name: str, command: ModuleType, words: list[str], console: Console
+) -> argparse.Namespace | None:
+    """Read the command line; None where --help has been all there was to do.
+
+    Raises ``UsageError``.
+    """
+    parser = verb_parser(name, command)
+    shown = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(shown):
+            return parser.parse_args(words)
+    except UsageError:
+        ended = words.index("--") if "--" in words else len(words)
+        console.json = "--json" in words[:ended]
+        raise
+    except SystemExit:
+        console.out.write(shown.getvalue())
+        return None
