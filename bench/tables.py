@@ -32,7 +32,7 @@ def write(folder: Path) -> None:
     }
     for name, table in tables.items():
         (folder / name).write_text("\n".join(table) + "\n")
-    for name in ("before", "loaded"):
+    for name in ("before", "loaded", "moved"):
         write_snapshot(read_snapshot(str(folder / name)), str(folder / f"{name}.saved"))
 
 
@@ -61,11 +61,11 @@ def _diff_saved(before: Path, after: Path) -> None:
 
 
 def _parse(_before: Path, after: Path) -> None:
-    _ = read_snapshot(str(after)).columns  # a text is not taken apart before it has to be
+    _ = read_snapshot(str(after)).names  # nothing is taken apart before it has to be
 
 
 def _load(_before: Path, after: Path) -> None:
-    _ = read_snapshot(f"{after}.saved").columns
+    _ = read_snapshot(f"{after}.saved").names
 
 
 _WORKS: Mapping[str, Callable[[Path, Path], None]] = {

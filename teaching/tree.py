@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lkm.elf.file import ElfFile
 from lkm.module.symbols import exports
-from lkm.tree.depmod import build_indexes, write_indexes
+from lkm.tree.depmod.indexes import build_indexes, write_indexes
 from teaching.recipe import Recipe
 from teaching.symbols import symbol_table
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lkm.resolve.lookup import lookup, lookup_each
     from lkm.resolve.resolver import plan_load, plan_load_file, plan_unload
     from lkm.tree.catalog import Catalog
-    from lkm.tree.depmod import build_indexes, write_indexes
+    from lkm.tree.depmod.indexes import build_indexes, write_indexes
     from lkm.tree.installed import installed_kernels, tree_directory
 
 __all__ = [
@@ -61,7 +61,7 @@ _HOMES = {
     "Settings": "config.settings",
     "alias_name": "names",
     "apply_plan": "kernel.apply",
-    "build_indexes": "tree.depmod",
+    "build_indexes": "tree.depmod.indexes",
     "find": "diagnose.find",
     "installed_kernels": "tree.installed",
     "lookup": "resolve.lookup",
@@ -72,7 +72,7 @@ _HOMES = {
     "plan_unload": "resolve.resolver",
     "read_image": "module.file",
     "tree_directory": "tree.installed",
-    "write_indexes": "tree.depmod",
+    "write_indexes": "tree.depmod.indexes",
 }
 
 

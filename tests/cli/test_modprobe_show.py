@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lkm.tree.trie_writer import build_index
+from lkm.tree.trie.writer import build_index
 from tests.builders.elf import a_module
 from tests.builders.tree import RELEASE, a_root
 from tests.cli.running import lkm

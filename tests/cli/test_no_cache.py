@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return where facts would be remembered, also those of files made just now."""
     folder = tmp_path / "facts"
     monkeypatch.setenv("LKM_CACHE", str(folder))
-    monkeypatch.setattr("lkm.tree.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
+    monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
     monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
     return folder
 

@@ -76,7 +76,7 @@ def test_there_is_no_bar(many: Path, terminal: bool, words: tuple[str, ...]) -> 
 
 
 def test_there_is_none_where_all_is_remembered(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lkm.tree.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
+    monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
     monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
     words = ("find", "--description", "many", "--root", str(indexed(many)))
     first = lkm(*words, terminal=True)
@@ -88,7 +88,7 @@ def test_there_is_none_where_all_is_remembered(many: Path, monkeypatch: pytest.M
 
 def test_interrupted_it_leaves_a_clean_line(many: Path) -> None:
     program = (
-        "import sys, time; from lkm.tree import scan; real = scan.scan_share;"
+        "import sys, time; from lkm.tree.scan import reading as scan; real = scan.scan_share;"
         "scan.scan_share = lambda paths, crcs: (time.sleep(len(paths) / 50), real(paths, crcs))[1];"
         "from lkm.cli.main import main; sys.exit(main())"
     )

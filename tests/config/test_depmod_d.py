@@ -15,8 +15,8 @@ from lkm.config.depmod_d import (
     search_rules,
 )
 from lkm.config.directives import Complaint, Source
-from lkm.tree.search import Override as Rule
-from lkm.tree.search import SearchRules
+from lkm.tree.scan.search import Override as Rule
+from lkm.tree.scan.search import SearchRules
 
 AT = Source("x.conf", 1)
 EVERY_KIND = """# one of each

@@ -15,8 +15,8 @@ from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
 from lkm.teaching import RELEASE, teaching_root
 from lkm.tree.catalog import Catalog
-from lkm.tree.fnmatch import fnmatch
-from lkm.tree.scan import scan_share
+from lkm.tree.scan.reading import scan_share
+from lkm.tree.trie.fnmatch import fnmatch
 from tests.builders.elf import AnExport, a_module
 from tests.builders.tree import a_root
 from tests.module.modules import a_pkcs7, a_record
@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> Cache:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have files count as settled at once."""
-    monkeypatch.setattr("lkm.tree.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
+    monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
     monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
 
 
@@ -57,7 +57,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return [*scan_share(wanted, with_crcs)]
 
     monkeypatch.setattr(Module, "open", watched)
-    monkeypatch.setattr("lkm.tree.scan.scan_share", scanned)
+    monkeypatch.setattr("lkm.tree.scan.reading.scan_share", scanned)
     return paths
 
 

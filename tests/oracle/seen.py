@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lkm.errors import FormatError
-from lkm.tree.trie import TrieIndex
+from lkm.tree.trie.index import TrieIndex
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lkm._text import decode
-from lkm.tree.trie import TrieIndex
+from lkm.tree.trie.index import TrieIndex
 from tests.oracle.whole_kernels import Pair, Result, compared, known_to_kmod
 from tests.oracle.whole_modprobe import answers
 

@@ -13,7 +13,7 @@ from lkm._text import decode, encode
 from lkm.config.settings import Settings
 from lkm.resolve.lookup import lookup_each
 from lkm.tree.catalog import Catalog
-from lkm.tree.trie_writer import build_index
+from lkm.tree.trie.writer import build_index
 from tests.oracle.whole_words import made_up_words, modaliases, write_configurations
 from tests.resolve.trees import RELEASE
 

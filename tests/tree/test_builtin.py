@@ -19,7 +19,7 @@ from lkm.tree.builtin import (
     parse_modinfo,
     read_builtins,
 )
-from lkm.tree.trie_writer import build_index
+from lkm.tree.trie.writer import build_index
 
 LISTED = b"kernel/net/unix/unix.ko\nkernel/fs/foo-bar.ko\n"
 MODINFO = (

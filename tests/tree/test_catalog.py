@@ -9,7 +9,7 @@ import pytest
 
 from lkm.errors import NoTreeError
 from lkm.tree.catalog import Catalog
-from lkm.tree.depmod import build_indexes, write_indexes
+from lkm.tree.depmod.indexes import build_indexes, write_indexes
 from tests.builders.elf import AnExport, a_module
 from tests.tree.trees import RELEASE, a_tree, chained, node_places
 

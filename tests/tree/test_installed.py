@@ -15,7 +15,7 @@ from lkm.tree.installed import (
     releases,
     tree_directory,
 )
-from lkm.tree.trie_writer import build_index
+from lkm.tree.trie.writer import build_index
 from tests.tree.users import a_shared_folder, not_root
 
 BINARY = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lkm.tree.trie_nodes import OFFSET, Nodes, root_of
+from lkm.tree.trie.nodes import OFFSET, Nodes, root_of
 from tests.builders.elf import AnExport, a_module
 
 RELEASE = "6.1.0-test"

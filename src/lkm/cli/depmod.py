@@ -29,7 +29,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
-    from lkm.tree.depmod import Indexes
+    from lkm.tree.depmod.indexes import Indexes
 
 COMMAND = Command(
     "depmod",
@@ -133,7 +133,7 @@ def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) ->
             + indexes.cycle.remedy
         )
     if shown and not console.json:
-        from lkm.tree.depmod import text_of  # -A alone does not need it
+        from lkm.tree.depmod.indexes import text_of  # -A alone does not need it
 
         console.out.write(decode(text_of(indexes)))
     if not shown and not _write(indexes, place, console):
@@ -152,7 +152,7 @@ def _finish(indexes: Indexes, place: Place, parsed: Parsed, console: Console) ->
 
 
 def _write(indexes: Indexes, place: Place, console: Console) -> bool:
-    from lkm.tree.depmod import write_indexes  # -A alone does not need it
+    from lkm.tree.depmod.indexes import write_indexes  # -A alone does not need it
 
     if place.out == place.directory and not os.path.isdir(place.out):
         reason = os.strerror(errno.ENOENT)

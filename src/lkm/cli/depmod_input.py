@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
     from lkm.errors import LkmError
-    from lkm.tree.depmod import Checks, Indexes
-    from lkm.tree.kernel_symbols import KernelSymbols
+    from lkm.tree.depmod.indexes import Checks, Indexes
+    from lkm.tree.depmod.kernel_symbols import KernelSymbols
     from lkm.tree.problem import Problem
-    from lkm.tree.search import SearchRules
+    from lkm.tree.scan.search import SearchRules
 
 
 class Place(Value):
@@ -66,7 +66,7 @@ def absolute(parsed: Parsed, key: str) -> str:
 
 def nothing_to_do(place: Place, console: Console) -> bool:
     """Tell whether -A ends here; what was met on the way is said, once."""
-    from lkm.tree.up_to_date import is_up_to_date  # only -A asks
+    from lkm.tree.depmod.up_to_date import is_up_to_date  # only -A asks
 
     if not os.path.isdir(place.directory):
         return False
@@ -84,11 +84,11 @@ def nothing_to_do(place: Place, console: Console) -> bool:
 def kernel_symbols(parsed: Parsed, prefix: str) -> KernelSymbols | None:
     """Read what -E or -F names. Raises ``FileError``."""
     if parsed.has("symvers"):
-        from lkm.tree.kernel_symbols import read_symvers  # a rare option
+        from lkm.tree.depmod.kernel_symbols import read_symvers  # a rare option
 
         return read_symvers(parsed.last("symvers"), prefix)
     if parsed.has("filesyms"):
-        from lkm.tree.kernel_symbols import read_system_map  # a rare option
+        from lkm.tree.depmod.kernel_symbols import read_system_map  # a rare option
 
         return read_system_map(parsed.last("filesyms"), prefix)
     return None
@@ -98,7 +98,7 @@ def checks_of(
     parsed: Parsed, console: Console, kernel: KernelSymbols | None, prefix: str
 ) -> Checks:
     """Return what is asked besides the indexes; say what is wrong with the *kernel*'s file."""
-    from lkm.tree.depmod import Checks  # -A alone does not need it
+    from lkm.tree.depmod.indexes import Checks  # -A alone does not need it
 
     asked = parsed.has("errsyms")
     if kernel is not None:
@@ -128,7 +128,7 @@ def index_tree(
 ) -> Indexes | None:
     """Index the whole tree; None where it cannot be opened."""
     from lkm.cache import default_cache
-    from lkm.tree.depmod import build_indexes  # as above
+    from lkm.tree.depmod.indexes import build_indexes  # as above
 
     try:
         # What kmod opens first, and says so where it cannot.
@@ -159,7 +159,7 @@ def index_files(
     place: Place, files: Sequence[str], checks: Checks, console: Console
 ) -> Indexes | None:
     """Index the *files* alone; they are read only when all of them can be meant."""
-    from lkm.tree.depmod import build_indexes  # as above
+    from lkm.tree.depmod.indexes import build_indexes  # as above
 
     chosen: dict[str, str] = {}
     for path in files:

@@ -11,8 +11,8 @@ from lkm._text import quoted
 from lkm._value import Value
 from lkm.config.directives import Complaint, Source
 from lkm.config.files import config_files, files_of_paths, logical_lines, read_text
-from lkm.tree.search import Override as OverrideRule
-from lkm.tree.search import SearchRules
+from lkm.tree.scan.search import Override as OverrideRule
+from lkm.tree.scan.search import SearchRules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

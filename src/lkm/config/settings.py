@@ -15,7 +15,7 @@ from lkm.config.directives import (
     Weakdep,
 )
 from lkm.config.modprobe_d import parse
-from lkm.tree.fnmatch import fnmatch
+from lkm.tree.trie.fnmatch import fnmatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

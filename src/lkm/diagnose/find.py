@@ -10,8 +10,8 @@ from lkm._value import Value
 from lkm.diagnose.matching import Subject, holds, is_same, tests_of
 from lkm.errors import LkmError
 from lkm.names import ModuleName, alias_name, is_module_file, module_name_of_path
-from lkm.tree.fnmatch import fnmatch
-from lkm.tree.whole import facts_of, module_paths
+from lkm.tree.scan.whole import facts_of, module_paths
+from lkm.tree.trie.fnmatch import fnmatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lkm.cache import Cache
     from lkm.tree.catalog import Catalog
-    from lkm.tree.whole import Progress, TreeFacts
+    from lkm.tree.scan.whole import Progress, TreeFacts
 
     Matches = tuple[tuple[str, str], ...]
 
@@ -164,7 +164,7 @@ class _Search:
                     left = facts.sifted(left, test.part, test.piece, any_case=test.any_case)
         signers: Mapping[str, str | None] = {}
         if len(left) > _FEW and self._criteria.signer:
-            from lkm.tree.signers import signers_of  # few ask for them
+            from lkm.tree.scan.signers import signers_of  # few ask for them
 
             signers = signers_of(left, [*paths], catalog.directory, cache, on_progress)
         for file in left:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from lkm import _text
 from lkm._value import Value
 from lkm.module.modinfo import parameters
-from lkm.tree.fnmatch import fnmatch
+from lkm.tree.trie.fnmatch import fnmatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lkm.module.scan import ScannedModule
     from lkm.names import ModuleName
     from lkm.tree.builtin import Builtin
-    from lkm.tree.columns import Part
+    from lkm.tree.memory.columns import Part
 
     # Those of the texts that are as wanted.
     Choice = Callable[[Sequence[str]], Sequence[str]]

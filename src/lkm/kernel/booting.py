@@ -27,9 +27,9 @@ from lkm.module.facts import Module
 from lkm.module.file import decompress
 from lkm.module.scan import ScannedModule
 from lkm.tree.builtin import read_builtins
-from lkm.tree.scan import scan_tree
-from lkm.tree.search import SearchRules
-from lkm.tree.walking import choose, walk
+from lkm.tree.scan.reading import scan_tree
+from lkm.tree.scan.search import SearchRules
+from lkm.tree.scan.walking import choose, walk
 from lkm.vmlinux.answers import Answer, CouldNotTell, NotThere
 from lkm.vmlinux.exports import KernelExport
 from lkm.vmlinux.kallsyms import KernelSymbols

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lkm.config.cmdline import SOURCE as COMMAND_LINE
 from lkm.config.directives import Blacklist, Install, Remove, Softdep, Weakdep
-from lkm.tree.fnmatch import fnmatch
+from lkm.tree.trie.fnmatch import fnmatch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def is_builtin(directory: str, name: ModuleName) -> bool:
 
     Asked of the index, and of the text where that cannot be used; without both nothing is.
     """
-    from lkm.tree.trie import TrieIndex  # the facts of built-ins need none
+    from lkm.tree.trie.index import TrieIndex  # the facts of built-ins need none
 
     try:
         return bool(TrieIndex.open(f"{directory}/modules.builtin.bin").find(name))

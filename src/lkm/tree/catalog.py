@@ -13,8 +13,8 @@ from lkm._value import Value
 from lkm.errors import FileError, FormatError, LkmError, NoTreeError
 from lkm.names import ModuleName, module_name_of_path
 from lkm.tree import _files
-from lkm.tree.trie import TrieIndex
-from lkm.tree.trie_nodes import EMPTY
+from lkm.tree.trie.index import TrieIndex
+from lkm.tree.trie.nodes import EMPTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Final, TypeVar
 
     from lkm.tree.builtin import Builtin
-    from lkm.tree.search import SearchRules
+    from lkm.tree.scan.search import SearchRules
 
     Item = tuple[str, str, int]  # key, value, priority
     Notify = Callable[[str], None]
@@ -253,7 +253,7 @@ class Catalog:
     def _scan(self, name: str) -> None:
         # Here, since a tree with indexes needs none of this.
         from lkm.cache import default_cache
-        from lkm.tree.depmod import build_indexes
+        from lkm.tree.depmod.indexes import build_indexes
 
         built = build_indexes(self.directory, rules=self._rules, cache=default_cache())
         reason = self._reason(name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from lkm.errors import BadNameError
 from lkm.names import alias_name, module_name_of_path
 from lkm.tree import builtin, tables
-from lkm.tree.trie import TrieIndex
-from lkm.tree.trie_writer import build_index
+from lkm.tree.trie.index import TrieIndex
+from lkm.tree.trie.writer import build_index
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -278,7 +278,7 @@ def indexes_against(directory: str, newest: int | None, *, margin_ns: int = 0) -
 
 def _check(path: str, source: str) -> None:
     """Raise ``OSError`` or ``FormatError`` unless the file at *path* is an index to its end."""
-    from lkm.tree.trie import TrieIndex  # for a list of names nobody asks
+    from lkm.tree.trie.index import TrieIndex  # for a list of names nobody asks
 
     # kmod's depmod leaves an index empty that it has no source for.
     if not os.stat(path).st_size and source and not os.path.exists(source):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lkm._text import decode
-from lkm.tree.trie import TrieIndex
+from lkm.tree.trie.index import TrieIndex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lkm.report.documents.writing import Document
-    from lkm.tree.depmod import Indexes
+    from lkm.tree.depmod.indexes import Indexes
     from lkm.tree.problem import Problem
-    from lkm.tree.search import Duplicate
+    from lkm.tree.scan.search import Duplicate
 
 _COUNTED = {
     "modules": "modules.dep",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lkm.errors import BadNameError
 from lkm.names import alias_name
 from lkm.report.documents.writing import error_facts
-from lkm.tree.fnmatch import fnmatch
+from lkm.tree.trie.fnmatch import fnmatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

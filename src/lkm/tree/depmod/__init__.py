@@ -1,0 +1,1 @@
+"""Making the index files of a tree."""

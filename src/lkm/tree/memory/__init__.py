@@ -1,0 +1,1 @@
+"""What is remembered of a tree from run to run."""

@@ -1,0 +1,1 @@
+"""The binary indexes of depmod: a radix tree on disk."""
