@@ -14,7 +14,7 @@ from tests.builders.elf import ASymbol, a_module
 from tests.module.test_scan import KINDS, a_full_module
 
 if TYPE_CHECKING:
-    from lkm.module.scan import Facts, Identity
+    from lkm.module.scanned import Facts, Identity
 
 QUICK = (64, "<")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lkm.module.facts import Module
     from lkm.module.modinfo import Entries
-    from lkm.module.scan import ScannedModule
+    from lkm.module.scanned import ScannedModule
     from lkm.names import ModuleName
     from lkm.tree.builtin import Builtin
     from lkm.tree.memory.columns import Part

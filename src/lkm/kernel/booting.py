@@ -25,7 +25,7 @@ from lkm.loader.options import KernelOptions
 from lkm.loader.symvers import parse_symvers
 from lkm.module.facts import Module
 from lkm.module.file import decompress
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree.builtin import read_builtins
 from lkm.tree.scan.reading import scan_tree
 from lkm.tree.scan.search import SearchRules

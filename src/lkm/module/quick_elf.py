@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from lkm.module.scan import Identity
+    from lkm.module.scanned import Identity
 
 _LITTLE = sys.byteorder == "little"
 _IDENT = b"\x7fELF\x02" + (b"\x01" if _LITTLE else b"\x02")

@@ -15,7 +15,7 @@ from lkm.module.quick_elf import OPEN_FLAGS, QuickElf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lkm.module.scan import Facts, Identity
+    from lkm.module.scanned import Facts, Identity
 
 _VERSION_NAMES = Struct("8x56s").iter_unpack
 _SYMBOL, _VERSION, _SPARC = 24, 64, (2, 18, 43)

@@ -19,7 +19,7 @@ import pytest
 
 from lkm._fork import Forks
 from lkm.cli.main import main
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree.depmod.indexes import build_indexes
 from lkm.tree.depmod.lock import LOCK_NAME, Lock
 from lkm.tree.scan.reading import Scanned, scan_tree

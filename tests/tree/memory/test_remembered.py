@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lkm.cache import Cache
-from lkm.module.scan import ScannedModule, scan_file
+from lkm.module.scan import scan_file
+from lkm.module.scanned import ScannedModule
 from lkm.tree.depmod import making
 from lkm.tree.depmod.amending import IndexedTree, amend
 from lkm.tree.depmod.indexes import build_indexes, write_indexes

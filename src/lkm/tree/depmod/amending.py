@@ -10,7 +10,7 @@ from bisect import insort
 
 from lkm import _text
 from lkm._value import Value
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree.depmod.index_files import alias_keys
 from lkm.tree.depmod.modinfo_files import ALIAS, Aliases
 from lkm.tree.depmod.order import SYMBOL_BUCKETS, superfasthashes

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lkm.module.scan import ScannedModule
+    from lkm.module.scanned import ScannedModule
 
 
 def device_nodes(

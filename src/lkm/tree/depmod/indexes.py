@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lkm.cache import Cache
     from lkm.errors import CycleError
-    from lkm.module.scan import ScannedModule
+    from lkm.module.scanned import ScannedModule
     from lkm.tree.depmod.making import Made
     from lkm.tree.scan.search import Duplicate
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from lkm.errors import CycleError
-    from lkm.module.scan import Identity, ScannedModule
+    from lkm.module.scanned import Identity, ScannedModule
     from lkm.tree.depmod.dependencies import Graph
     from lkm.tree.depmod.kernel_symbols import KernelSymbols
     from lkm.tree.depmod.modinfo_files import Plain as PlainAliases

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from lkm import _text
 from lkm._value import Value
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree import tables
 from lkm.tree.depmod.builtin_files import builtin_files
 from lkm.tree.depmod.chunks import Chunks

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
-    from lkm.module.scan import ScannedModule
+    from lkm.module.scanned import ScannedModule
     from lkm.tree.depmod.dependencies import Graph
 
     PlainDependencies = tuple[Graph, Sequence[str], bytes, bytes]

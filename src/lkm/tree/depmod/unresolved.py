@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lkm.module.scan import ScannedModule
+    from lkm.module.scanned import ScannedModule
     from lkm.tree.depmod.kernel_symbols import KernelSymbols
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from itertools import accumulate
 
 from lkm.module.quick_elf import identities_at
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree.memory.remembered import SCAN
 from lkm.tree.memory.tree_cache import TreeCache
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lkm.cache import Cache
-    from lkm.module.scan import Identity
+    from lkm.module.scanned import Identity
 
     _Row = tuple[Identity, list[str]]
 

@@ -11,7 +11,7 @@ import time
 from itertools import accumulate, pairwise, repeat
 
 from lkm.module.quick_elf import identities_at
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.tree.memory.tree_cache import TreeCache
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lkm.cache import Cache
-    from lkm.module.scan import Facts, Identity
+    from lkm.module.scanned import Facts, Identity
     from lkm.tree.depmod.making import Plain
 
     _Token = tuple[int, int]  # tells scans apart: when it was made, and by which process

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lkm.cache import Cache
-    from lkm.module.scan import Identity
+    from lkm.module.scanned import Identity
 
 # Another lkm may make something else of the same files, another Python may not read the values.
 _MADE_BY = (__version__, 2, sys.version_info[:2])

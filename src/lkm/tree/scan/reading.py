@@ -13,7 +13,7 @@ from lkm._value import Value
 from lkm.errors import FileError, FormatError
 from lkm.module.quick_elf import identity_at
 from lkm.module.quick_scan import quick_facts
-from lkm.module.scan import ScannedModule, scan_file
+from lkm.module.scanned import ScannedModule
 from lkm.tree.problem import Problem
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
-    from lkm.module.scan import Facts, Identity
+    from lkm.module.scanned import Facts, Identity
 
     Read = tuple[Identity | None, Facts] | str  # or kmod's reason why it cannot be read
 
@@ -142,6 +142,8 @@ def scan_share(paths: Sequence[str], with_crcs: bool) -> list[Read]:  # by Fork
 
 
 def _read(path: str, *, with_crcs: bool) -> tuple[Identity | None, Facts]:
+    from lkm.module.scan import scan_file  # where all files are quickly read nobody needs it
+
     identity = identity_at(path)  # taken first: if the file changes now, that one is of no use
     return identity, scan_file(path, with_crcs=with_crcs).facts
 

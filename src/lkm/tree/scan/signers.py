@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from lkm.cache import Cache
-    from lkm.module.scan import Identity
+    from lkm.module.scanned import Identity
     from lkm.tree.scan.whole import Progress
 
     # None where it is not signed.

@@ -14,7 +14,7 @@ from lkm._version import __version__
 from lkm.cache import FileIdentity
 from lkm.errors import FileError, FormatError, MissingLibraryError
 from lkm.module.quick_elf import identity_at
-from lkm.module.scan import ScannedModule
+from lkm.module.scanned import ScannedModule
 from lkm.names import module_name_of_path
 from lkm.tree.memory.columns import ScanColumns, module_part
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from lkm.cache import Cache
-    from lkm.module.scan import Identity
+    from lkm.module.scanned import Identity
     from lkm.tree.catalog import Catalog
     from lkm.tree.memory.columns import Part
     from lkm.tree.memory.remembered import TreeMemory
