@@ -20,7 +20,11 @@ from __future__ import annotations
 import re
 import sys
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Final
 
 from lkm import _text
 from lkm.errors import FormatError
@@ -30,30 +34,86 @@ _NO_SPACE = bytes(byte for byte in range(256) if byte not in b" \t\n\v\f\r")
 _OWN_LINE, _MODULE_LINE = b"  \n", b"  \t\n"
 _WIDTHS = (16, 8)
 _VISIBLE = re.compile(rb"^0*[1-9a-fA-F]", re.MULTILINE)
+_MODULE = re.compile(rb"\t([^\n]*)")
 _SHOWN = 80
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Columns:
-    """A symbol table, column by column, all of equal length.
+    """A symbol table, column by column, all of equal length; not to be changed.
 
-    *addresses* is of 64-bit numbers, not to be changed; *types* has one letter a symbol; *modules*
-    is empty for the kernel's own. *address_size* is 8 or 4 bytes. No name holds a line end.
+    *addresses* is of 64-bit numbers; *types* has one letter a symbol; *modules* is empty for the
+    kernel's own. *address_size* is 8 or 4 bytes. No name holds a line end. The names are given
+    one by one, or as *joined*, each with a line feed behind it, or are those of *lines*, of which
+    all words are known to be right, and are then taken apart when they are first asked for.
     """
 
-    addresses: array[int]
-    types: str
-    names: tuple[str, ...]
-    modules: tuple[str, ...]
-    address_size: int = 8
+    def __init__(
+        self,
+        *,
+        addresses: array[int],
+        types: str,
+        modules: tuple[str, ...],
+        names: tuple[str, ...] | None = None,
+        joined: bytes = b"",
+        lines: Lines | None = None,
+        address_size: int = 8,
+    ) -> None:
+        self.addresses: Final = addresses
+        self.types: Final = types
+        self.modules: Final = modules
+        self.address_size: Final = address_size
+        self._names: tuple[str, ...] | None = names
+        self._joined: bytes = joined
+        self._lines: Final = lines
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every symbol's name."""
+        if self._names is None:
+            # Decoded in one piece: a call for each of 200,000 names costs more than all of this.
+            names = _text.decode(self.joined_names()).split("\n")
+            names.pop()
+            self._names = tuple(names)
+        return self._names
+
+    @cached_property
+    def runs(self) -> dict[str, list[tuple[int, int]]]:
+        """From which row to which each module has its symbols."""
+        return runs_of(self.modules)
+
+    def joined_names(self) -> bytes:
+        """Return all names, each with a line feed behind it."""
+        if not self._joined and self._lines is not None:
+            self._joined = _joined(self._lines)
+        if self._joined or not self.types:
+            return self._joined
+        return _text.encode("\n".join(self.names) + "\n")
+
+    def has_names_of(self, other: Columns) -> bool:
+        """Tell whether both have the same names, in the same order."""
+        if self._lines is not None and self._lines is other._lines:
+            return True
+        if self._joined and other._joined:
+            return self._joined == other._joined
+        return self.names == other.names
+
+    def part(self, start: int, stop: int, joined: bytes) -> Columns:
+        """Return the rows from *start* to *stop*, whose names are *joined*."""
+        return Columns(
+            addresses=self.addresses[start:stop],
+            types=self.types[start:stop],
+            joined=joined,
+            modules=self.modules[start:stop],
+            address_size=self.address_size,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A text whose lines look right: the kernel's *own*, then the modules', and how many each."""
+    """A text whose lines look right: the kernel's own, then, from *own_end*, the modules'."""
 
-    own: bytes
-    modules: bytes
+    data: bytes
+    own_end: int
     own_count: int
     module_count: int
 
@@ -62,24 +122,25 @@ class Lines:
 
 
 def split_lines(data: bytes) -> Lines | None:
-    """Return the two parts of *data*, None where it is not what the kernel writes.
+    """Return where the two parts of *data* are, None where it is not what the kernel writes.
 
     Looks at white space only, which says how many words each line has unless one is empty.
     """
     own_end = data.find(b"\t")
     own_end = len(data) if own_end < 0 else data.rfind(b"\n", 0, own_end) + 1
-    own, modules = data[:own_end], data[own_end:]
-    own_space, module_space = own.translate(None, _NO_SPACE), modules.translate(None, _NO_SPACE)
-    own_count = len(own_space) // len(_OWN_LINE)
-    module_count = len(module_space) // len(_MODULE_LINE)
-    if own_space != _OWN_LINE * own_count or module_space != _MODULE_LINE * module_count:
+    space = data.translate(None, _NO_SPACE)
+    tab = space.find(b"\t")
+    own_count = (len(space) if tab < 0 else space.rfind(b"\n", 0, tab) + 1) // len(_OWN_LINE)
+    module_count = (len(space) - own_count * len(_OWN_LINE)) // len(_MODULE_LINE)
+    if space != _OWN_LINE * own_count + _MODULE_LINE * module_count:
         return None
-    return Lines(own, modules, own_count, module_count)
+    return Lines(data, own_end, own_count, module_count)
 
 
 def columns_of_lines(lines: Lines) -> Columns | None:
     """Return the columns of *lines*, None where a word is empty, or no address, type or module."""
-    own, modules = lines.own.split(), lines.modules.split()
+    own = lines.data[: lines.own_end].split()
+    modules = lines.data[lines.own_end :].split()
     if len(own) != 3 * lines.own_count or len(modules) != 4 * lines.module_count:
         return None
     types = b"".join(own[1::3] + modules[1::4])
@@ -87,22 +148,60 @@ def columns_of_lines(lines: Lines) -> Columns | None:
     brackets = set(modules[3::4])
     if addresses is None or len(types) != len(lines) or not all(map(_is_module, brackets)):
         return None
-    # Decoded in one piece: a call for each of 200,000 names costs more than all of this.
-    names = b"\n".join(own[2::3] + modules[2::4])
     texts = {word: _text.decode(word[1:-1]) for word in brackets}
     return Columns(
         addresses=addresses,
         types=types.decode("latin-1"),
-        names=tuple(_text.decode(names).split("\n")) if len(lines) else (),
+        joined=b"\n".join([*own[2::3], *modules[2::4], b""]),
         modules=("",) * lines.own_count + tuple([texts[word] for word in modules[3::4]]),
         address_size=len(own[0] if own else modules[0]) // 2 if len(lines) else 8,
     )
 
 
+def _joined(lines: Lines) -> bytes:
+    own = lines.data[: lines.own_end].split()
+    return b"\n".join([*own[2::3], *lines.data[lines.own_end :].split()[2::4], b""])
+
+
 def module_names(lines: Lines) -> tuple[str, ...]:
     """Return the modules in *lines*, in their order, each once."""
-    ends = dict.fromkeys([line.rpartition(b"\t")[2] for line in lines.modules.splitlines()])
-    return tuple([_text.decode(word.strip(b"[]")) for word in ends])
+    ends = dict.fromkeys(_MODULE.findall(lines.data, lines.own_end))
+    return tuple([_text.decode(word[1:-1]) for word in ends if _is_module(word)])
+
+
+def first_lines(lines: Lines, modules: Iterable[str]) -> dict[str, int]:
+    """Return where in *lines* the first one of each of *modules* ends, if there is one."""
+    ends = {
+        module: lines.data.find(b"\t[%b]\n" % _text.encode(module), lines.own_end)
+        for module in modules
+    }
+    return {module: end for module, end in ends.items() if end >= 0}
+
+
+def runs_of(modules: Iterable[str]) -> dict[str, list[tuple[int, int]]]:
+    """Return from which row to which each of *modules* has its symbols."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    start = 0
+    for module, rows in groupby(modules):
+        stop = start + len(list(rows))
+        found.setdefault(module, []).append((start, stop))
+        start = stop
+    return found
+
+
+def offset_of_line(data: bytes, line: int) -> int:
+    """Return where the line that has *line* before it begins in *data*, or its end."""
+    start, stop = 0, len(data)
+    while stop - start > _SHOWN:
+        middle = (start + stop) // 2
+        before = data.count(b"\n", start, middle)
+        if before >= line:
+            stop = middle
+        else:
+            start, line = middle, line - before
+    for _ in range(line):
+        start = data.find(b"\n", start) + 1 or len(data)
+    return start
 
 
 def is_hidden(data: bytes) -> bool:

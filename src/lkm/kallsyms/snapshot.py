@@ -57,8 +57,8 @@ def save(table: SymbolTable) -> bytes:
         types = columns.types.encode("latin-1")
     except UnicodeEncodeError:
         raise FormatError(_WHAT, "a type letter that no table has") from None
-    names = _text.encode("".join([name + "\n" for name in columns.names]))
-    if names.count(b"\n") != len(columns.names):
+    names = columns.joined_names()
+    if names.count(b"\n") != len(columns.types):
         raise FormatError(_WHAT, "a line end in a symbol's name")
     content = b"".join(
         [
@@ -210,12 +210,12 @@ class _Content:
         modules: list[str] = []
         for module, symbols in zip(self.texts(runs), counts, strict=True):
             modules += [module] * symbols
-        names = self.lines(count)
+        joined = self.lines(count)
         return SymbolTable(
             Columns(
                 addresses=addresses,
                 types=types,
-                names=names,
+                joined=joined,
                 modules=tuple(modules),
                 address_size=address_size,
             ),
@@ -237,23 +237,26 @@ class _Content:
         packed = bytearray(len(transposed))
         for byte in range(_ADDRESS_SIZE):
             packed[byte::_ADDRESS_SIZE] = transposed[byte * count : (byte + 1) * count]
-        addresses = array("Q", bytes(packed))
+        addresses = array("Q")
+        addresses.frombytes(packed)
         if sys.byteorder == "big":
             addresses.byteswap()
         return addresses
 
     def texts(self, count: int) -> tuple[str, ...]:
         """Return the next *count* texts, each of which ends in a NUL."""
-        parts = self.data[self.offset :].split(b"\0", count) if count else [b""]
-        if len(parts) != count + 1:
-            raise FormatError(_WHAT, "a text without its end", offset=len(self.data))
-        if count:
-            self.offset = len(self.data) - len(parts[-1])
-        return tuple([_text.decode(part) for part in parts[:-1]])
+        found = []
+        for _ in range(count):
+            end = self.data.find(b"\0", self.offset)
+            if end < 0:
+                raise FormatError(_WHAT, "a text without its end", offset=len(self.data))
+            found.append(_text.decode(self.data[self.offset : end]))
+            self.offset = end + 1
+        return tuple(found)
 
-    def lines(self, count: int) -> tuple[str, ...]:
+    def lines(self, count: int) -> bytes:
         """Return all that is left, which must be *count* lines."""
-        lines = _text.decode(self.data[self.offset :]).split("\n")
-        if lines.pop() or len(lines) != count:
+        left = self.data[self.offset :]
+        if left.count(b"\n") != count or left[-1:] != (b"\n" if count else b""):
             raise FormatError(_WHAT, f"not {count} names at its end", offset=self.offset)
-        return tuple(lines)
+        return left

@@ -6,7 +6,7 @@ import fnmatch
 import re
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from lkm.kallsyms.parse import (
     Columns,
     Lines,
     columns_of_lines,
+    first_lines,
     is_hidden,
     module_names,
     parse_slowly,
@@ -25,6 +26,7 @@ from lkm.kallsyms.parse import (
 # hardly any object of theirs is larger than this.
 _REACH = 1 << 20
 _PAGE = 4096
+_FEW = 8
 
 
 class Symbol(NamedTuple):
@@ -132,6 +134,12 @@ class SymbolTable:
             return module_names(self._lines)
         return tuple([module for module in dict.fromkeys(self.modules) if module])
 
+    def places_of(self, modules: Collection[str]) -> dict[str, int]:
+        """Return numbers that order those of *modules* that have symbols as the table does."""
+        if self._lines is not None and len(modules) <= _FEW:
+            return first_lines(self._lines, modules)
+        return {name: place for place, name in enumerate(self.module_names) if name in modules}
+
     @cached_property
     def hidden(self) -> bool:
         """Whether all addresses are zero: the kernel kept them from whoever read them.
@@ -204,12 +212,14 @@ class SymbolTable:
     def rows(self, indexes: Sequence[int]) -> SymbolTable:
         """Return the table of the symbols at *indexes* only, in that order."""
         columns = self.columns
+        addresses, types = columns.addresses, columns.types
+        names, modules = (columns.names, columns.modules) if indexes else ((), ())
         return SymbolTable(
             Columns(
-                addresses=array("Q", [columns.addresses[index] for index in indexes]),
-                types="".join([columns.types[index] for index in indexes]),
-                names=tuple([columns.names[index] for index in indexes]),
-                modules=tuple([columns.modules[index] for index in indexes]),
+                addresses=array("Q", [addresses[index] for index in indexes]),
+                types="".join([types[index] for index in indexes]),
+                names=tuple([names[index] for index in indexes]),
+                modules=tuple([modules[index] for index in indexes]),
                 address_size=columns.address_size,
             ),
             release=self.release,
