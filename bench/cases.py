@@ -111,6 +111,7 @@ CASES: tuple[Case, ...] = (
     _kallsyms("1 line in 100 went", "diff", "thinned"),
     _kallsyms("all addresses moved", "diff", "moved"),
     _kallsyms("a module came, of snapshots", "diff-saved", "loaded"),
+    _kallsyms("all addresses moved, of snapshots", "diff-saved", "moved"),
     Case(
         name="kallsyms, one snapshot read back, against its text",
         times=3,
