@@ -184,14 +184,17 @@ def test_a_folder_that_cannot_be_made_is_no_error(file: FileIdentity, tmp_path: 
 def test_the_least_used_entries_go_where_the_room_ends(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(module, "_MOST_BYTES", 1000)  # headers too count
     files = [FileIdentity(1, number, 0, 0, 0) for number in range(4)]
     for number, each in enumerate(files):
         assert cache.remember("facts", each, bytes(300), looked_ns=later())
-        path = next(p for p in Path(cache.folder).iterdir() if p.name.endswith(f"-{number:x}"))
-        os.utime(path, (number, number))
+        path = next(p for p in Path(cache.folder).iterdir() if p.name.endswith(f"-{number:x}.lkm"))
+        os.utime(path, (number + 1, number + 1))
 
     assert [cache.find("facts", each) is not None for each in files] == [False, False, True, True]
+    assert cache.remember("facts", files[2], bytes(300), looked_ns=later())
+    assert cache.find("facts", files[3]) is not None
+    assert sum(path.stat().st_size for path in Path(cache.folder).iterdir()) <= 1000
 
 
 def test_an_entry_that_is_too_large_is_not_remembered(
@@ -204,15 +207,39 @@ def test_an_entry_that_is_too_large_is_not_remembered(
 
 def test_what_a_killed_run_left_half_written_goes_away(cache: Cache, file: FileIdentity) -> None:
     entry = remembered(cache, file)
-    own = entry.with_name(f"{entry.name}.{os.getpid()}.tmp")
-    others = entry.with_name("facts-1-2.77.tmp")
-    running = entry.with_name("facts-1-3.78.tmp")
-    for path in (own, others, running):
+    killed = entry.with_name("facts-1-2.lkm.77.lkm-new")
+    running = entry.with_name("facts-1-3.lkm.78.lkm-new")
+    for path in (killed, running):
         path.write_bytes(b"half")
-    os.utime(others, (1, 1))
+    os.utime(killed, (1, 1))
 
     assert cache.remember("facts", file, FACTS, looked_ns=later())
     assert {path.name for path in entry.parent.iterdir()} == {entry.name, running.name}
+
+
+def test_what_somebody_else_keeps_in_the_folder_stays(
+    cache: Cache, file: FileIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_BYTES", 100)
+    remembered(cache, file)
+    own = [Path(cache.folder) / name for name in ("photos.zip", "notes.tmp", "facts-1-2", "x-1-2")]
+    for path in own:
+        path.write_bytes(bytes(1000))
+        os.utime(path, (1, 1))
+
+    assert cache.remember("facts", file, FACTS, looked_ns=later())
+
+    assert all(path.stat().st_size == 1000 for path in own)
+
+
+def test_a_folder_in_an_entrys_place_makes_room_again(cache: Cache, file: FileIdentity) -> None:
+    entry = remembered(cache, file)
+    entry.unlink()
+    entry.mkdir()
+
+    assert cache.find("facts", file) is None
+    assert cache.remember("facts", file, FACTS, looked_ns=later())
+    assert cache.find("facts", file) == FACTS
 
 
 def test_finding_an_old_entry_marks_it_as_used(cache: Cache, file: FileIdentity) -> None:
@@ -235,3 +262,24 @@ def test_the_environment_tells_the_folder(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_file_that_is_not_there_has_no_identity(tmp_path: Path) -> None:
     assert FileIdentity.of(str(tmp_path / "none")) is None
     assert FileIdentity.of("no\0name") is None
+
+
+def test_writers_at_the_same_time_leave_whole_entries(cache: Cache, file: FileIdentity) -> None:
+    versions = [bytes([letter]) * 200_000 for letter in b"ab"]
+    assert cache.remember("facts", file, versions[0], looked_ns=later())
+    writers = []
+    for facts in versions:
+        pid = os.fork()
+        if not pid:
+            for _ in range(100):
+                cache.remember("facts", file, facts, looked_ns=later())
+            os._exit(0)
+        writers.append(pid)
+
+    seen = [cache.find("facts", file) for _ in range(300)]
+
+    for pid in writers:
+        os.waitpid(pid, 0)
+    assert set(seen) <= {*versions, None}
+    assert cache.find("facts", file) in versions
+    assert len(list(Path(cache.folder).iterdir())) == 1

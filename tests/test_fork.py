@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -178,3 +181,41 @@ def test_nothing_stays_open() -> None:
     with Forks((taken,), 2) as forks:
         forks.deal(3)
     assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def test_where_the_kernel_takes_the_dead_itself_it_works() -> None:
+    # So a supervisor may start programs: with SIGCHLD ignored.
+    program = (
+        "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "from lkm._fork import Forks\n"
+        "with Forks((len,), 2) as forks: print(forks.ask(0, len, 'four')())\n"
+    )
+    words = [sys.executable, "-c", program]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "4\n", "")
+
+
+def test_without_room_for_a_pipe_this_one_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "too many")
+
+    monkeypatch.setattr(os, "pipe", refused)
+    with Forks((whose,), 2) as forks:
+        assert len(forks) == 0
+        assert forks.ask(0, whose, 1)() == (os.getpid(), 2)
+
+
+def test_what_interrupts_the_other_process_at_its_start_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent, close = os.getpid(), os.close
+
+    def interrupted(descriptor: int) -> None:
+        if os.getpid() != parent:
+            raise KeyboardInterrupt
+        close(descriptor)
+
+    monkeypatch.setattr(os, "close", interrupted)
+    with Forks((whose,), 1) as forks:
+        assert forks.ask(0, whose, 3)() == (parent, 6)
+    assert os.getpid() == parent

@@ -2,7 +2,8 @@
 
 They are forked, so that they know what this one knows, and are asked by messages: the name of a
 function and its arguments, which like its answer are values that ``marshal`` knows. Should one of
-them die, its question is answered in this process.
+them die, its question is answered in this process; what it had taken of work that is dealt out in
+turns is for who has dealt it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-    from typing import BinaryIO, Generic, ParamSpec, TypeVar
+    from typing import BinaryIO, Generic, TypeVar, TypeVarTuple
 
-    P = ParamSpec("P")
     T = TypeVar("T")
+    Ts = TypeVarTuple("Ts")
     Question = tuple[str, tuple[object, ...]]
 
     class Answer(Generic[T]):
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
             """Wait for it."""
 
 
+_WORTH_A_FORK = 200  # module files
 _LENGTH_BYTES = 8  # of a message, before it
 _TURN_BYTES = 4
 MOST_TURNS = 1 << 12  # what fits into every pipe
@@ -42,25 +44,22 @@ class Forks:
     """
 
     def __init__(self, functions: tuple[object, ...], count: int) -> None:
-        by_name = {getattr(function, "__name__", ""): function for function in functions}
-        self._turns: tuple[int, int] | None = os.pipe() if count else None
-        if self._turns is not None:
-            os.set_blocking(self._turns[0], False)
-        self._forks = [_Fork(by_name) for _ in range(count)]
+        self._functions = {getattr(function, "__name__", ""): function for function in functions}
+        self._count = count
+        self._turns: tuple[int, int] | None = None
+        self._forks: list[_Fork] = []
 
     def __len__(self) -> int:
         return len(self._forks)
 
-    def ask(
-        self, number: int, function: Callable[P, T], *args: P.args, **kw: P.kwargs
-    ) -> Answer[T]:
+    def ask(self, number: int, function: Callable[[*Ts], T], *args: *Ts) -> Answer[T]:
         """Have that process call *function* while this one goes on.
 
-        Further questions wait in its pipe, so those that wait must be small.
+        A question that is larger than a pipe is waited for until the process has read it. Further
+        ones wait in its pipe, so those that wait must be small.
         """
-        assert not kw
         if not self._forks:
-            return lambda: function(*args)  # type: ignore[return-value, call-arg]  # an Answer
+            return lambda: function(*args)  # type: ignore[return-value]  # an Answer
         fork = self._forks[number]
         fork.ask(function.__name__, args)
         return lambda: fork.answer(function.__name__, args)  # type: ignore[return-value]  # the same
@@ -68,7 +67,8 @@ class Forks:
     def deal(self, count: int) -> int:
         """Lay out the numbers below *count*, at most ``MOST_TURNS``, for ``turns`` to take.
 
-        Returns what that is to be given, by this process and by those beside it.
+        Returns what that is to be given, by this process and by those beside it. The turns that a
+        process had taken when it died are lost: who deals looks whether each was answered.
         """
         assert self._turns is not None
         take, lay = self._turns
@@ -76,7 +76,22 @@ class Forks:
         return take
 
     def __enter__(self) -> Forks:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
+
+    def _start(self) -> None:
+        try:
+            self._turns = os.pipe() if self._count else None
+        except OSError:
+            return  # then this process is alone
+        if self._turns is not None:
+            os.set_blocking(self._turns[0], False)
+        for _ in range(self._count):
+            self._forks.append(_Fork(self._functions))
 
     def __exit__(self, *_: object) -> None:
         for fork in self._forks:
@@ -98,18 +113,16 @@ class _Fork:
         try:
             pipes += os.pipe()
             pipes += os.pipe()
+            theirs, questions, answers, back = pipes
+            _widen(questions)
+            _widen(answers)
             self._pid = os.fork()
         except OSError:  # no room for another one
             for descriptor in pipes:
                 os.close(descriptor)
             return
-        theirs, questions, answers, back = pipes
-        _widen(questions)
-        _widen(answers)
         if not self._pid:
-            os.close(questions)
-            os.close(answers)
-            _answer_all(functions, theirs, back)
+            _answer_all(functions, theirs, back, not_ours=(questions, answers))
         os.close(theirs)
         os.close(back)
         self._questions = open(questions, "wb")  # noqa: SIM115  # until close
@@ -119,8 +132,7 @@ class _Fork:
         if self._questions is None:
             return
         try:
-            self._questions.write(_packed((name, arguments)))
-            self._questions.flush()
+            _send((name, arguments), self._questions)
         except OSError:
             self.close()
 
@@ -143,9 +155,12 @@ class _Fork:
         if self._pid:
             # It holds nothing that could be lost; and it may not see the end of its questions,
             # since a process forked after it holds their other end as well.
-            os.kill(self._pid, _SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+            pid, self._pid = self._pid, 0
+            try:
+                os.kill(pid, _SIGKILL)
+                os.waitpid(pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                return  # whoever called this program ignores SIGCHLD, so the kernel has done it
 
 
 def in_turn(
@@ -219,16 +234,24 @@ def _widen(pipe: int) -> None:
         return  # then it takes more turns
 
 
-def _answer_all(functions: Mapping[str, object], questions: int, answers: int) -> None:
-    """Answer until nobody asks any more, and end this process."""
+def forks_for(files: int) -> int:
+    """Return how many other processes are worth their start to read so many module files."""
+    return min(cores(), 1 + files // _WORTH_A_FORK) - 1
+
+
+def _answer_all(
+    functions: Mapping[str, object], questions: int, answers: int, not_ours: Sequence[int]
+) -> None:
+    """Answer until nobody asks any more, and end this process, whatever happens."""
     status = 1
     try:
+        for descriptor in not_ours:
+            os.close(descriptor)
         with open(questions, "rb") as source, open(answers, "wb") as sink:
             while True:
                 question: Question = _received(source)  # type: ignore[assignment]  # our parent's
                 name, arguments = question
-                sink.write(_packed(_call(functions[name], arguments)))
-                sink.flush()
+                _send(_call(functions[name], arguments), sink)
     except EOFError:
         status = 0
     finally:
@@ -241,9 +264,11 @@ def _call(function: object, arguments: tuple[object, ...]) -> object:
     return function(*arguments)
 
 
-def _packed(value: object) -> bytes:
+def _send(value: object, sink: BinaryIO) -> None:
     data = marshal.dumps(value)  # type: ignore[arg-type]  # by contract such a value
-    return len(data).to_bytes(_LENGTH_BYTES, "little") + data
+    sink.write(len(data).to_bytes(_LENGTH_BYTES, "little"))
+    sink.write(data)
+    sink.flush()
 
 
 def _received(source: BinaryIO) -> object:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _HEADER = struct.Struct("<8sI3Q2qIQ")
 _MAGIC = b"lkmcache"
 _VERSION = 1
-_TEMPORARY = ".tmp"
+_ENTRY, _TEMPORARY = ".lkm", ".lkm-new"  # how the names end; all others are somebody else's
 _OFF = "off"
 SETTLING_NS = 2_000_000_000
 _DAY_NS = 86_400 * 1_000_000_000
@@ -93,8 +93,8 @@ class Cache:
         """Remember *facts* about the file, one behind the other, and tell whether that was done.
 
         *looked_ns* is the time when *identity* was taken, before the file was read. The caller
-        makes sure that the file still had that identity afterwards. Entries that were not used for
-        longest go away where all together would take more than 256 MiB.
+        makes sure that the file still had that identity afterwards. Where all entries together take
+        more than 256 MiB, those go away that were not used for longest, to the day.
         """
         changed = max(identity.mtime_ns, identity.ctime_ns)
         size = sum(map(len, facts))
@@ -103,8 +103,9 @@ class Cache:
         try:
             _make(self.folder)
             with _Folder(self.folder) as folder:
-                _trim(folder.fd, _MOST_BYTES - size)
-                _write(folder.fd, _name(kind, identity), _header(identity, *facts), *facts)
+                name = _name(kind, identity)
+                _write(folder.fd, name, _header(identity, *facts), *facts)
+                _trim(folder.fd, _MOST_BYTES, name)
         except (OSError, ValueError):
             return False
         return True
@@ -167,7 +168,7 @@ def _make(path: str) -> None:
 
 
 def _name(kind: str, identity: FileIdentity) -> str:
-    return f"{kind}-{identity.device:x}-{identity.inode:x}"
+    return f"{kind}-{identity.device:x}-{identity.inode:x}{_ENTRY}"
 
 
 def _header(identity: FileIdentity, *facts: bytes | memoryview) -> bytes:
@@ -232,40 +233,56 @@ def _used(fd: int) -> None:
 
 
 def _write(folder: int, name: str, *parts: bytes) -> None:
-    temporary = f"{name}.{os.getpid()}{_TEMPORARY}"
+    temporary = f"{name}.{os.urandom(8).hex()}{_TEMPORARY}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
-    except FileExistsError:  # of one that was killed, and had this number
-        os.unlink(temporary, dir_fd=folder)
-        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
+    fd = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
         with open(fd, "wb", buffering=0) as file:
             for part in parts:
                 view = memoryview(part)
                 while view:
                     view = view[file.write(view) :]
-        if name in os.listdir(folder):  # where one takes another's place, ext4 waits for the disk
-            os.unlink(name, dir_fd=folder)
+        # The old one goes first, so that a reader may find none for a moment: where one file takes
+        # the place of another, ext4 begins to write it to the disk, 8 ms for the largest.
+        _remove(name, folder)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
-        os.unlink(temporary, dir_fd=folder)
+        _remove(temporary, folder)
         raise
 
 
-def _trim(folder: int, room: int) -> None:
-    """Delete what was left behind half-written, and the oldest entries beyond *room* bytes."""
+def _remove(name: str, folder: int) -> None:
+    """Remove an entry, if it is there, or an empty folder in its place."""
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return
+    except IsADirectoryError:
+        os.rmdir(name, dir_fd=folder)
+
+
+def _trim(folder: int, most: int, newest: str) -> None:
+    """Delete what was left behind half-written, and the oldest entries beyond *most* bytes.
+
+    The *newest* stays.
+    """
     now = time.time_ns()
     total = 0
-    for changed, name, size in sorted(_files(folder), reverse=True):
+    for is_newest, changed, name, size in sorted(_entries(folder, newest), reverse=True):
         total += size
-        if total > room or (name.endswith(_TEMPORARY) and now - changed > _LEFTOVER_NS):
-            os.unlink(name, dir_fd=folder)
+        is_left_behind = name.endswith(_TEMPORARY) and now - changed > _LEFTOVER_NS
+        if not is_newest and (total > most or is_left_behind):
+            _remove(name, folder)
 
 
-def _files(folder: int) -> Iterator[tuple[int, str, int]]:
+def _entries(folder: int, newest: str) -> Iterator[tuple[bool, int, str, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            found = entry.stat(follow_symlinks=False)
+            if not entry.name.endswith((_ENTRY, _TEMPORARY)):
+                continue
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # another process has removed it
             if stat.S_ISREG(found.st_mode):
-                yield found.st_mtime_ns, entry.name, found.st_size
+                yield entry.name == newest, found.st_mtime_ns, entry.name, found.st_size

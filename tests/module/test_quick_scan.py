@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lkm.cache import FileIdentity
+from lkm.elf.file import ElfFile
 from lkm.errors import FormatError
 from lkm.module.quick_elf import identity_at
 from lkm.module.quick_scan import quick_facts
@@ -111,3 +113,38 @@ def test_on_a_real_kernel_it_answers_for_every_module(debian_root: Path) -> None
 def test_the_general_way_refuses_what_the_quick_one_left(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
         scan_file(written(tmp_path, a_full_module(*QUICK)[:200]))
+
+
+def test_names_that_overlap_are_refused_in_both_ways(tmp_path: Path) -> None:
+    name = "n" * 3000
+    whole = written(tmp_path, a_module(imports=[name]))
+    assert quick_facts(whole) is not None
+    data = bytearray(a_module(imports=[name, *[f"x{number}" for number in range(500)]]))
+    elf = ElfFile.from_bytes(bytes(data), what="module")
+    table, strings = elf.section(".symtab"), elf.section_data(".strtab")
+    assert table is not None
+    assert strings is not None
+    at = strings.index(name.encode())
+    for entry in range(24, table.size, 24):
+        data[table.offset + entry : table.offset + entry + 4] = at.to_bytes(4, "little")
+    path = written(tmp_path, bytes(data))
+
+    assert quick_facts(path) is None
+    with pytest.raises(FormatError, match="overlap"):
+        scan_file(path)
+
+
+def test_a_hole_is_not_read_as_a_section(tmp_path: Path) -> None:
+    data = a_full_module(*QUICK)
+    elf = ElfFile.from_bytes(data, what="module")
+    start = len(data) - 64 * len(elf.sections)
+    place = next(n for n, each in enumerate(elf.sections) if each.name == ".modinfo")
+    changed = bytearray(data)
+    size = start + place * 64 + 32
+    changed[size : size + 8] = (1 << 32).to_bytes(8, "little")
+    path = written(tmp_path, bytes(changed))
+    os.truncate(path, 1 << 33)
+
+    assert quick_facts(path) is None
+    with pytest.raises(FormatError, match="of 4294967296 bytes"):
+        scan_file(path)

@@ -112,7 +112,7 @@ def checks_of(
 
 def rules_of(parsed: Parsed, target: Target, place: Place, console: Console) -> SearchRules:
     """Read depmod.d, or what -C names instead; say what is wrong with it."""
-    from lkm.config.depmod_d import DepmodSettings  # as above
+    from lkm.config.depmod_d import DepmodSettings  # -A alone does not need it
 
     settings = DepmodSettings.read(target.config_root, parsed.every("config"))
     for complaint in settings.complaints:
@@ -128,20 +128,27 @@ def index_tree(
 ) -> Indexes | None:
     """Index the whole tree; None where it cannot be opened."""
     from lkm.cache import default_cache
-    from lkm.tree.depmod.indexes import build_indexes  # as above
+    from lkm.tree.depmod.indexes import build_indexes  # -A alone does not need it
 
     try:
         # What kmod opens first, and says so where it cannot.
         os.close(os.open(place.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        return build_indexes(place.directory, rules=rules, checks=checks, cache=default_cache())
-    except (OSError, NoTreeError) as problem:
-        number = problem.errno if isinstance(problem, OSError) else errno.ENOENT
-        reason = os.strerror(number or errno.EIO)
-        cause = FileError("open", place.directory, number or errno.EIO)
-        console.error(f"could not open directory {place.directory}: {reason}")
-        fatal(console, f"could not search modules: {reason}", cause)
-        _hint_at_others(place, console)
+    except OSError as problem:
+        _not_opened(place, problem.errno or errno.EIO, console)
         return None
+    try:
+        return build_indexes(place.directory, rules=rules, checks=checks, cache=default_cache())
+    except NoTreeError:
+        _not_opened(place, errno.ENOENT, console)
+        return None
+
+
+def _not_opened(place: Place, number: int, console: Console) -> None:
+    reason = os.strerror(number)
+    console.error(f"could not open directory {place.directory}: {reason}")
+    cause = FileError("open", place.directory, number)
+    fatal(console, f"could not search modules: {reason}", cause)
+    _hint_at_others(place, console)
 
 
 def _hint_at_others(place: Place, console: Console) -> None:
@@ -159,7 +166,7 @@ def index_files(
     place: Place, files: Sequence[str], checks: Checks, console: Console
 ) -> Indexes | None:
     """Index the *files* alone; they are read only when all of them can be meant."""
-    from lkm.tree.depmod.indexes import build_indexes  # as above
+    from lkm.tree.depmod.indexes import build_indexes  # -A alone does not need it
 
     chosen: dict[str, str] = {}
     for path in files:

@@ -31,6 +31,7 @@ _S_IFMT, _S_IFREG = 0o170000, 0o100000  # the module `stat` is one import more
 _HEAD_BYTES = 256  # the header, and the build id that linkers put behind it
 _NAMES_BYTES = 2048  # before the section table; linkers put the sections' names there
 _MOST_TAIL_BYTES = 1 << 16
+_MOST_BYTES = 1 << 26  # of one section, or of the symbols and their names
 
 OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -114,7 +115,7 @@ class QuickElf:
 
     def _bytes(self, offset: int, size: int) -> bytes:
         stop = offset + size
-        if stop > self._size:
+        if stop > self._size or size > _MOST_BYTES:
             raise ValueError
         if stop <= len(self._head):
             return self._head[offset:stop]

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 _VERSION_NAMES = Struct("8x56s").iter_unpack
 _SYMBOL, _VERSION, _SPARC = 24, 64, (2, 18, 43)
 _CRC_PREFIX, _END = b"__crc_", b"\0"
-_LONGEST_NAME = 4096  # as in lkm.module.scan
+_LONGEST_NAME, _SHARED = 4096, 1 << 16  # as in lkm.module.scan
+# More symbols than any module has; they may share one long name, so the general way counts bytes.
+_MOST_SYMBOLS = 4096
 
 
 def quick_facts(path: str) -> tuple[Identity, Facts] | None:
@@ -47,6 +49,8 @@ def _facts(elf: QuickElf) -> Facts:
     symbols, strings, first_global = elf.symbols()
     needs = _undefined(symbols, strings, first_global)
     exports = _exports(symbols, strings)
+    if sum(map(len, needs)) + sum(map(len, exports)) > len(strings) + _SHARED:
+        raise ValueError  # names that overlap: the general way sees how far that goes
     if not exports:
         named = elf.contents(b"__ksymtab_strings\0") or b""
         exports = [name for name in named.split(_END) if name]
@@ -65,10 +69,13 @@ def _undefined(symbols: bytes, strings: bytes, first_global: int) -> list[bytes]
     if b"\0\0" in sections[1:first_global].tobytes():
         first_global = 1
     starts = columns.cast("I")[first_global * 6 :: _SYMBOL // 4].tolist()
+    kinds = sections[first_global:].tolist()
+    if kinds.count(0) > _MOST_SYMBOLS:
+        raise ValueError
     find = strings.index
     return [
         strings[at : find(_END, at, at + _LONGEST_NAME)]
-        for at, section in zip(starts, sections[first_global:].tolist(), strict=True)
+        for at, section in zip(starts, kinds, strict=True)
         if not section and at
     ]
 
@@ -81,12 +88,11 @@ def _exports(symbols: bytes, strings: bytes) -> list[bytes]:
     while at >= 0:
         starts.add(at)
         at = strings.find(_CRC_PREFIX, at + 1)
+    named = [at for at in memoryview(symbols).cast("I")[6 :: _SYMBOL // 4].tolist() if at in starts]
+    if len(named) > _MOST_SYMBOLS:
+        raise ValueError
     find, skip = strings.index, len(_CRC_PREFIX)
-    return [
-        strings[start + skip : find(_END, start, start + _LONGEST_NAME)]
-        for start in memoryview(symbols).cast("I")[6 :: _SYMBOL // 4].tolist()
-        if start in starts
-    ]
+    return [strings[at + skip : find(_END, at, at + _LONGEST_NAME)] for at in named]
 
 
 def _only_in(versions: bytes, needs: list[bytes]) -> list[bytes]:
@@ -97,4 +103,5 @@ def _only_in(versions: bytes, needs: list[bytes]) -> list[bytes]:
     known = {name.ljust(56, _END) for name in needs}
     rest = [name for name in chain.from_iterable(_VERSION_NAMES(versions)) if name not in known]
     names = dict.fromkeys([name.partition(_END)[0] for name in rest])
-    return [name for name in names if name not in needs]
+    known_names = set(needs) if names else needs
+    return [name for name in names if name not in known_names]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _CRC_PREFIX = b"__crc_"
 # What may be taken out of a string table; see lkm.elf.strings.
 _LONGEST_NAME, _CHUNK, _SHARED, _SPARE = 4096, 4096, 8, 1 << 16
+# Of one section; no module has nearly as much, and a file may have holes that take no room on disk.
+_MOST_BYTES = 1 << 28
 _NATIVE = "<" if sys.byteorder == "little" else ">"
 
 
@@ -57,7 +59,7 @@ def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedMod
     symbols = _Symbols(elf)
     exports, crcs = symbols.exports(with_crcs=with_crcs)
     if not exports:
-        strings = elf.section_data("__ksymtab_strings") or b""
+        strings = _section(elf, "__ksymtab_strings")
         exports = [name for name in strings.split(b"\0") if name]
         crcs = [0] * len(exports)
     needs = symbols.undefined()
@@ -71,7 +73,7 @@ def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedMod
         needs += _only_in_versions(elf, needs)
     return ScannedModule(
         path,
-        modinfo_bytes=elf.section_data(".modinfo") or b"",
+        modinfo_bytes=_section(elf, ".modinfo"),
         export_names=b"\0".join(exports),
         need_names=b"\0".join(needs),
         crcs=tuple(crcs) if with_crcs else (),
@@ -81,7 +83,7 @@ def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedMod
 
 def _only_in_versions(elf: ElfFile, needs: list[bytes]) -> list[bytes]:
     """Return the names in ``__versions`` that are not among *needs*, in its order."""
-    data = elf.section_data("__versions") or b""
+    data = _section(elf, "__versions")
     width = 56 if elf.is_64bit else 60
     whole = len(data) // 64 * 64
     padded = struct.iter_unpack(f"{64 - width}x{width}s", data[:whole])
@@ -96,6 +98,16 @@ def _only_in_versions(elf: ElfFile, needs: list[bytes]) -> list[bytes]:
     ]
 
 
+def _section(elf: ElfFile, name: str) -> bytes:
+    """Return the bytes of a section, none without it. Raises ``FormatError`` for an absurd size."""
+    section = elf.section(name)
+    if section is None:
+        return b""
+    if section.size > _MOST_BYTES:
+        raise FormatError("module", f"{name} of {section.size} bytes", offset=section.offset)
+    return elf.section_data(name) or b""
+
+
 class _Symbols:
     """The symbol table by columns. Index 0, which stands for no symbol, is in no answer."""
 
@@ -106,7 +118,7 @@ class _Symbols:
         table = b"" if section is None else elf.contents(section)
         self.first_global = 1 if section is None else max(section.info, 1)
         self.table = table[: len(table) // self.size * self.size]
-        self.strings = elf.section_data(".strtab") or b""
+        self.strings = _section(elf, ".strtab")
         self.name_offsets = self.column("I", 0)
 
     def column(self, code: Literal["H", "I"], at: int) -> memoryview | array[int]:

@@ -202,8 +202,8 @@ def _symbols(before: Symbols, changes: _Changes) -> Symbols | None:
     expected = len(owners) + sum(map(len, more))
     for names in more:
         owners.update(names)
-    if len(owners) != expected:
-        return None  # two modules export a symbol
+    if len(owners) != expected or "" in owners:
+        return None  # two modules export a symbol, or one that has no name
     gone = set().union(*less).difference(*more)
     come = set().union(*more).difference(*less)
     touched = set().union(*less, *more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lkm import _text
-from lkm._fork import Forks, cores
+from lkm._fork import Forks, forks_for
 from lkm._value import Value
 from lkm.module.quick_elf import identity_at
 from lkm.tree.depmod.amending import IndexedTree, amend, may_amend
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 KERNELS_OWN = ("modules.order", *BUILTIN_SOURCES)
 
-# For how many files another process is worth its start.
-_WORTH_A_FORK = 200
 # With more files to be read it is as quick to make all anew.
 _FEW = 64
 
@@ -127,8 +125,7 @@ def indexed_tree(sources: Sources, memory: TreeMemory) -> Made:
     directory, paths, checks = sources.directory, sources.paths, sources.checks
     with_crcs = checks.kernel is not None
     known = {} if with_crcs else memory.known(paths)
-    count = min(cores(), 1 + len(paths) // _WORTH_A_FORK) - 1
-    with Forks((scan_turns, modinfo_files), count) as forks:
+    with Forks((scan_turns, modinfo_files), forks_for(len(paths))) as forks:
         scanned = scan_tree(paths, with_crcs=with_crcs, forks=forks, known=known)
         modules = scanned.modules
         exported = _owners(modules, checks.symbol_prefix)

@@ -65,7 +65,7 @@ class Aliases(Value):
 def modinfo_files(
     directory: str,
     declared: Sequence[tuple[str, bytes]],
-    warn_of_duplicates: bool,  # called through Fork
+    warn_of_duplicates: bool,  # by position, as Forks.ask takes it
 ) -> Made:
     """Return the files, those of built-in modules too, and what is wrong, all for ``marshal``.
 

@@ -120,7 +120,7 @@ def scan_turns(
     paths: Sequence[str],
     dealt_as: int,
     step: int,
-    with_crcs: bool,  # called through Fork
+    with_crcs: bool,  # by position, as Forks.ask takes it
 ) -> list[tuple[int, list[Read]]]:
     """Return what the files of each turn say that this process gets: *step* of *paths*."""
     return [
@@ -129,7 +129,7 @@ def scan_turns(
     ]
 
 
-def scan_share(paths: Sequence[str], with_crcs: bool) -> list[Read]:  # by Fork
+def scan_share(paths: Sequence[str], with_crcs: bool) -> list[Read]:  # by position, as below
     """Return what each file says, or kmod's reason why it cannot be read."""
     found: list[Read] = []
     for path in paths:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     Said = TypeVar("Said")
 
 _PATHS = "paths"
-# For how many files another process is worth its start, and how many are given to all at a time.
-_WORTH_A_FORK, _WINDOW = 200, 256
+# How many files are given to all processes at a time.
+_WINDOW = 256
 _STEP = 32  # files from one report of progress to the next
 # If more files are not remembered than these, all of the tree are read, so that all then are.
 _MANY = 200
@@ -162,7 +162,7 @@ def _read(
 
     None after one for which a library is missing: it is missing for the others too, most likely.
     """
-    from lkm.tree.scan.reading import scan_share  # as above
+    from lkm.tree.scan.reading import scan_share  # where all is remembered nobody needs it
 
     def read(numbers: list[int]) -> list[Read]:
         return scan_share([paths[number] for number in numbers], False)
@@ -183,13 +183,13 @@ def on_all_cores(
 
     Other processes are asked as well, so an answer is a value that ``marshal`` knows.
     """
-    from lkm._fork import cores, in_turn  # as above
+    from lkm._fork import forks_for, in_turn  # see _read
 
     total = len(paths)
     packed = any(not path.endswith(".ko") for path in paths)
     # What is to be unpacked takes time by its size.
     sizes = [_size(path) for path in paths] if packed else [1] * total
-    count = min(cores(), 1 + total // _WORTH_A_FORK) - 1
+    count = forks_for(total)
     report = on_progress or _nobody_asks
     report(0, total)
     try:
