@@ -38,8 +38,9 @@ _PATHS = "paths"
 # How many files are given to all processes at a time.
 _WINDOW = 256
 _STEP = 32  # files from one report of progress to the next
-# If more files are not remembered than these, all of the tree are read, so that all then are.
-_MANY = 200
+# If more files are not remembered than these, what all of the tree say is remembered anew: a few
+# that have changed, or cannot be read, are sooner read each time. Of a part of the tree, so are more.
+_FEW, _MANY = 64, 200
 
 
 def module_paths(catalog: Catalog, cache: Cache | None = None) -> list[str]:
@@ -123,13 +124,14 @@ def facts_of(
 ) -> TreeFacts:
     """Return what those of the *wanted* module files say that can be read.
 
-    *everything* are all module files of the tree at *directory*. What is not remembered is read,
-    and remembered where that is all of the tree.
+    *everything* are all module files of the tree at *directory*. What is not remembered is read;
+    where that is more than a few files, all of the tree is, and remembered.
     """
     remembered = ScanColumns(cache, directory)
     unchanged = remembered.unchanged(wanted)
     unknown = [path for path in wanted if path not in unchanged]
-    if len(unknown) <= _MANY and len(wanted) < len(everything):
+    in_part = len(wanted) < len(everything)
+    if len(unknown) <= (_MANY if in_part else _FEW) and (in_part or unchanged):
         read = {path: module for path, _, module in _read(unknown, on_progress)}
         return TreeFacts(remembered, unchanged, read)
     if unknown:
