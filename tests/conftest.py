@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from lkm.cache import Cache
+from tests.builders.memory import settle_at_once
 from tests.debian import CACHE, NotHere, a_kernel, kmod_tools
 
 REQUIRED = frozenset(filter(None, os.environ.get("LKM_REQUIRE", "").split(",")))
@@ -20,6 +22,18 @@ def missing(kind: str, reason: str) -> None:
     if kind in REQUIRED:
         pytest.fail(f"LKM_REQUIRE names {kind}, but {reason}")
     pytest.skip(reason)  # the machine lacks what the test compares with
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    """Return a cache that remembers nothing yet."""
+    return Cache(str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have files count as settled at once."""
+    settle_at_once(monkeypatch)
 
 
 @pytest.fixture(scope="session")

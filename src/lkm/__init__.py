@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm._version import __version__ as __version__
+    from lkm.cache import Cache, default_cache
     from lkm.config.settings import Settings
     from lkm.diagnose.find import Criteria, find
     from lkm.errors import LkmError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lkm.tree.installed import installed_kernels, tree_directory
 
 __all__ = [
+    "Cache",
     "Catalog",
     "Criteria",
     "LiveKernel",
@@ -36,6 +38,7 @@ __all__ = [
     "alias_name",
     "apply_plan",
     "build_indexes",
+    "default_cache",
     "find",
     "installed_kernels",
     "lookup",
@@ -51,6 +54,7 @@ __all__ = [
 
 _HOMES = {
     "__version__": "_version",
+    "Cache": "cache",
     "Catalog": "tree.catalog",
     "Criteria": "diagnose.find",
     "LiveKernel": "kernel.live",
@@ -62,6 +66,7 @@ _HOMES = {
     "alias_name": "names",
     "apply_plan": "kernel.apply",
     "build_indexes": "tree.depmod.indexes",
+    "default_cache": "cache",
     "find": "diagnose.find",
     "installed_kernels": "tree.installed",
     "lookup": "resolve.lookup",

@@ -122,6 +122,43 @@ def test_other_processes_are_asked_for_many_files_and_for_few_compressed_ones(
     assert counts == [0, 1, 1]
 
 
+def test_a_few_names_start_no_other_process(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise AssertionError("forked")
+
+    monkeypatch.setattr(os, "fork", refused)
+    monkeypatch.setattr(modinfo_many, "cores", lambda: 2)
+
+    ran = lkm("modinfo", "-b", str(root), "-k", RELEASE, *["vfat", "no-such-name"] * 4)
+
+    assert ran.status == 1
+    assert ran.out.count("filename:") == 4
+
+
+NAMES = ("vfat", "fat", "ext_two", "fs-ext2", "fs-vfat", "nls-iso8859-1", "nls_iso8859_1", "none")
+
+
+@pytest.mark.parametrize("request_", [*REQUESTS, ("-m",), ("--json",), ("-m", "--json")], ids=str)
+@pytest.mark.parametrize("index", ["whole", "damaged", "gone"])
+def test_many_names_are_told_as_each_would_be_alone(
+    root: Path, request_: tuple[str, ...], index: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = root / "lib/modules" / RELEASE
+    path = tree / "modules.dep.bin"
+    if index == "gone":
+        path.unlink()
+    elif index == "damaged":
+        data = path.read_bytes()
+        path.write_bytes(data[:12] + bytes([data[12] ^ 0xFF]) + data[13 : len(data) // 2])
+    odd = ["a[b", "x:y", "vfat.ko", "vfat.x", "", "v" * 5000, "symbol:none"]
+    words = ["-b", str(root), "-k", RELEASE, *odd, *NAMES, *odd, *NAMES]
+
+    alone = one_by_one(words, monkeypatch, *request_)
+
+    assert lkm("modinfo", *request_, *words) == alone
+    assert alone.status == 1
+
+
 def test_a_reader_that_goes_away_ends_it_quietly(tmp_path: Path) -> None:
     path = tmp_path / "m.ko"
     path.write_bytes(a_module(modinfo=[f"alias=a{number}" for number in range(100)]))

@@ -63,9 +63,8 @@ def test_without_the_cache_the_same_is_said_and_no_folder_touched(
 ) -> None:
     words = [word.format(root=bare) for word in COMMANDS[name]]
     assert lkm("--no-cache", "sandbox", "status").status == 0  # it has booted, and said so
-    at = 2 if words[0] == "kmod" else 1
     runs = [
-        lkm(*words[:at], "--no-cache", *words[at:]),
+        lkm(words[0], "--no-cache", *words[1:]),
         lkm("--no-cache", *words),
         lkm(*words, "--no-cache"),
         lkm(*words, env={"LKM_CACHE": "off"}),
@@ -89,10 +88,7 @@ def test_every_command_about_a_kernel_takes_it(name: str) -> None:
     command = definition(name)
     keys = {option.key for option in command.options}
 
-    if name == "kmod":
-        assert "no_cache" not in keys, "its tools take it"
-    else:
-        assert ("no_cache" in keys) == (name not in WITHOUT)
+    assert ("no_cache" in keys) == (name not in WITHOUT)
     assert all("no_cache" in {one.key for one in each.options} for each in command.actions)
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
+from itertools import count, pairwise
 from pathlib import Path
 
 import pytest
 
+from lkm.cli.console import Console
 from lkm.cli.main import INTERRUPTED_STATUS
+from lkm.cli.progress import Bar
 from tests.builders.elf import a_module
 from tests.builders.tree import a_root
 from tests.cli.running import lkm
@@ -25,6 +29,12 @@ def many(tmp_path: Path) -> Path:
     """Return a root with more modules than are read in a moment, without indexes."""
     data = a_module(name="m", modinfo=["description=One of many"])
     return a_root(tmp_path / "root", {f"kernel/m{each}.ko": data for each in range(MANY)})
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a second pass whenever somebody looks at the clock."""
+    monkeypatch.setattr("lkm.cli.progress.monotonic", count().__next__)
 
 
 def indexed(root: Path) -> Path:
@@ -46,6 +56,7 @@ def shown(text: str) -> str:
     return "".join(line)
 
 
+@pytest.mark.usefixtures("slowly")
 def test_the_bar_moves_and_is_gone_in_the_end(many: Path) -> None:
     ran = lkm(
         "find", "--no-cache", "--description", "many", "--root", str(indexed(many)), terminal=True
@@ -75,6 +86,7 @@ def test_there_is_no_bar(many: Path, terminal: bool, words: tuple[str, ...]) -> 
     assert (ran.status, ran.err) == (0, "")
 
 
+@pytest.mark.usefixtures("slowly")
 def test_there_is_none_where_all_is_remembered(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
     monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
@@ -84,6 +96,42 @@ def test_there_is_none_where_all_is_remembered(many: Path, monkeypatch: pytest.M
 
     assert (first.status, first.out) == (again.status, again.out)
     assert (first.err != "", again.err) == (True, "")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.usefixtures("slowly")
+@pytest.mark.parametrize("columns", [5, 20, 40, 80])
+def test_however_narrow_it_says_how_much(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkm.cli.progress._columns", lambda _console: columns)
+    err = _Terminal()
+    Bar(Console("lkm find", io.StringIO(), err), "reading modules")(300, 1000)
+
+    assert "30%" in err.getvalue()
+    assert len(shown(err.getvalue())) < columns
+
+
+def test_it_comes_after_a_while_and_changes_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("lkm.cli.progress.monotonic", lambda: now[0])
+    err = _Terminal()
+    bar = Bar(Console("lkm find", io.StringIO(), err), "reading modules")
+    steps = []
+    for thousandth in range(1000):
+        now[0] = thousandth / 1000
+        before = err.getvalue()
+        bar(thousandth, 1000)
+        if err.getvalue() != before:
+            steps.append(thousandth)
+
+    assert 190 < steps[0] < 210
+    assert all(after - one >= 100 for one, after in pairwise(steps))
+    assert len(steps) >= 7
 
 
 def test_interrupted_it_leaves_a_clean_line(many: Path) -> None:

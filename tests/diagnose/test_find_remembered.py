@@ -15,9 +15,9 @@ from lkm.module.facts import Module
 from lkm.module.modinfo import parameters
 from lkm.teaching import RELEASE, teaching_root
 from lkm.tree.catalog import Catalog
-from lkm.tree.scan.reading import scan_share
 from lkm.tree.trie.fnmatch import fnmatch
 from tests.builders.elf import AnExport, a_module
+from tests.builders.memory import watched_scans
 from tests.builders.tree import a_root
 from tests.module.modules import a_pkcs7, a_record
 
@@ -31,33 +31,16 @@ MANY = 30  # modules; of few the files are opened
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have files count as settled at once."""
-    monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
-    monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
-
-
-@pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are opened or scanned, as they are."""
-    paths: list[str] = []
+    paths = watched_scans(monkeypatch)
     opener = Module.open
 
     def watched(path: str) -> Module:
         paths.append(Path(path).name)
         return opener(path)
 
-    def scanned(wanted: list[str], with_crcs: bool) -> list[object]:
-        paths.extend(Path(path).name for path in wanted)
-        return [*scan_share(wanted, with_crcs)]
-
     monkeypatch.setattr(Module, "open", watched)
-    monkeypatch.setattr("lkm.tree.scan.reading.scan_share", scanned)
     return paths
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,22 @@ def test_two_sections_of_one_name_are_left_to_the_general_way(tmp_path: Path) ->
     path = written(tmp_path, a_module(extra=[ASection(".modinfo", b"license=other\0", SHT_NOTE)]))
 
     assert quick(path) in (None, general(path))
+
+
+def test_without_its_build_id_a_module_is_told_all_the_same(tmp_path: Path) -> None:
+    with Module.open(written(tmp_path, DATA)) as module:
+        section = module.elf.section(".note.gnu.build-id")
+    assert section is not None
+    (table,) = struct.unpack_from("<Q", DATA, 0x28)
+    changed = bytearray(DATA)
+    changed[table + section.index * 64 + 0x18 + 7] ^= 0x40  # sh_offset, far behind the end
+
+    path = written(tmp_path, bytes(changed))
+
+    assert quick(path) is None
+    with Module.open(path) as module:
+        assert module.build_id is None
+        assert module.modinfo == general(written(tmp_path, DATA)).modinfo
 
 
 @pytest.mark.debian

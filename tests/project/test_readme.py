@@ -19,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LKM_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
     a_root(tmp_path, {"kernel/btrfs.ko": a_module(name="btrfs", modinfo=["alias=fs-btrfs"])})
     example, _images = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 

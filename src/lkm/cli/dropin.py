@@ -35,6 +35,14 @@ ON = Option(
 NO_CACHE = Option(
     "no_cache", "", ("no-cache",), "neither use nor remember facts of earlier runs", own=True
 )
+# Of commands that know nothing of files but what a sandbox's kernel is.
+NO_CACHE_OF_IMAGE = Option(
+    "no_cache",
+    "",
+    ("no-cache",),
+    "read the image of the sandbox's kernel anew, and remember nothing of it",
+    own=True,
+)
 JSON = Option("json", "", ("json",), "print one JSON document instead of text", own=True)
 
 

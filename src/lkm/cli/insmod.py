@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.opening import open_kernel
 from lkm.cli.options import Option
 from lkm.errors import FileError, KernelError, LkmError, MissingLibraryError
@@ -43,7 +43,7 @@ COMMAND = Command(
         SYSLOG,
         VERBOSE,
         ON,
-        NO_CACHE,
+        NO_CACHE_OF_IMAGE,
         JSON,
         VERSION,
         HELP,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lkm.cli.dropin import HELP, JSON, VERSION, Command, read_options
+from lkm.cli.dropin import HELP, JSON, NO_CACHE, VERSION, Command, read_options
 from lkm.errors import UsageError
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ COMMAND = Command(
     "kmod",
     "kmod [OPTION] COMMAND [WORD...]",
     "Commands:\n" + "\n".join(f"  {name:<12} {text}" for name, text in TOOLS.items()),
-    (JSON, VERSION, HELP),
+    (NO_CACHE, JSON, VERSION, HELP),
     permute=False,
 )
 

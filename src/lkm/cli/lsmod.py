@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.opening import open_kernel
 from lkm.errors import FileError, NoModuleSupportError
 from lkm.report.text import lsmod_table
@@ -19,7 +19,7 @@ COMMAND = Command(
     "lsmod",
     "lsmod [OPTION...]",
     "List the loaded modules: name, size in bytes, how many use it, and which modules do.",
-    (SYSLOG, VERBOSE, ON, NO_CACHE, JSON, VERSION, HELP),
+    (SYSLOG, VERBOSE, ON, NO_CACHE_OF_IMAGE, JSON, VERSION, HELP),
 )
 
 

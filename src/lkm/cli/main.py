@@ -210,8 +210,9 @@ def _help() -> str:
         "lkm's own:\n"
         f"{listed(VERBS)}\n"
         "KERNEL is live (the running kernel, the default) or sandbox (a kernel in a file, which\n"
-        "needs no root: start with `lkm sandbox boot`). Facts of files are remembered, save with\n"
-        "--no-cache. `lkm COMMAND --help` tells the rest.\n"
+        "needs no root: start with `lkm sandbox boot`). What has been read of files is remembered\n"
+        "in ~/.cache/lkm, or in the folder that LKM_CACHE names; every command that may use what\n"
+        "is remembered takes --no-cache. `lkm COMMAND --help` tells the rest.\n"
     )
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
+    from lkm.cli.target import Target
     from lkm.module.modinfo import Entries
     from lkm.names import ModuleName
     from lkm.tree.builtin import Builtin
@@ -112,12 +113,13 @@ def run(parsed: Parsed, console: Console) -> int:
 def _told_ahead(
     words: Sequence[str], request: _Request, console: Console
 ) -> Iterator[str | dict[str, object] | None]:
-    """Yield what is told of each word that is an ordinary module file; None for all others."""
-    if len(words) < _MANY or request.by_name_only or request.field == "filename":
+    """Yield what is told of each word that means an ordinary module file; None for all others."""
+    if len(words) < _MANY or request.field == "filename":
         return iter([None] * len(words))
-    from lkm.cli.modinfo_many import told_ahead  # one is told as fast without it
+    from lkm.cli.modinfo_many import files_ahead, told_ahead  # one is told as fast without it
 
-    return told_ahead(words, request.field, request.end, json=console.json)
+    files = files_ahead(words, request.quiet_directory(), by_name_only=request.by_name_only)
+    return told_ahead(files, request.field, request.end, json=console.json)
 
 
 def _one_by_one(word: str, request: _Request, console: Console) -> Iterator[dict[str, object]]:
@@ -163,14 +165,26 @@ class _Request:
     def catalog(self) -> Catalog:
         """Return the tree that names are looked up in. Raises ``NoTreeError``."""
         if self._catalog is None:
-            from lkm.cli.target import Target  # files need no tree
-
-            parsed, release = self._parsed, None
-            if parsed.has("release"):
-                release = parsed.last("release")
-            root, on = parsed.last("basedir"), parsed.last("on")
-            self._catalog = Target(on, self._console, root=root, release=release).catalog()
+            self._catalog = self._target().catalog()
         return self._catalog
+
+    def quiet_directory(self) -> str:
+        """Return the tree's directory; none where more than the arguments is asked for it."""
+        if self._parsed.last("on") == "sandbox":
+            return ""  # it may have to boot first, which is told in its turn
+        try:
+            return self._target().directory
+        except NoTreeError:
+            return ""
+
+    def _target(self) -> Target:
+        from lkm.cli.target import Target  # files need no tree
+
+        parsed, release = self._parsed, None
+        if parsed.has("release"):
+            release = parsed.last("release")
+        root, on = parsed.last("basedir"), parsed.last("on")
+        return Target(on, self._console, root=root, release=release)
 
     def builtin(self, name: ModuleName) -> Builtin | None:
         """Return what the kernel says of a module compiled into it."""

@@ -61,17 +61,39 @@ def described(subject: str | Builtin, field: str | None) -> dict[str, object]:
     if field == "filename":
         return field_facts(module_name_of_path(subject), subject, field, [subject])
     with Module.open(subject) as module:
-        if field is not None:
-            return field_facts(
-                module.name,
-                subject,
-                field,
-                file_values(module, field),
-                entries=module.modinfo,
-                signature=module.signature if field == "signature" else None,
-            )
         must_be_a_module(module)
-        return module_facts(module, subject, _size(subject))
+        if field is not None:
+            return _described_field(module, subject, field)
+        return module_facts(
+            module,
+            subject,
+            compression=module.compression,
+            size=_size(subject),
+            uncompressed_size=module.size_bytes,
+        )
+
+
+def described_shown(shown: Shown, path: str, field: str | None) -> dict[str, object]:
+    """Return what ``described`` does of an uncompressed file in which there is what *shown* has."""
+    from lkm.report.documents.modinfo import module_facts
+
+    if field is not None:
+        return _described_field(shown, path, field)
+    size = _size(path)
+    return module_facts(shown, path, compression="", size=size, uncompressed_size=size)
+
+
+def _described_field(shown: Shown, path: str, field: str) -> dict[str, object]:
+    from lkm.report.documents.modinfo import field_facts
+
+    return field_facts(
+        module_name_of_path(path),
+        path,
+        field,
+        field_values(shown, field),
+        entries=shown.modinfo,
+        signature=shown.signature if field == "signature" else None,
+    )
 
 
 def unreadable(subject: str | Builtin | None, error: LkmError) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, VERSION, Command
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import KernelError, NoTreeError
@@ -32,7 +32,7 @@ COMMAND = Command(
         SYSLOG,
         VERBOSE,
         ON,
-        NO_CACHE,
+        NO_CACHE_OF_IMAGE,
         JSON,
         VERSION,
         HELP,

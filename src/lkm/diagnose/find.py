@@ -114,8 +114,9 @@ def find(
     """Yield the modules for which every criterion holds: by name, files before built-ins.
 
     A file that cannot be read is handed to *on_problem*, and the search goes on; without it the
-    error is raised. What *cache* remembers of the files is not read again; *on_progress* is told
-    while others are. Raises ``BadNameError`` for a modalias with an unmatched bracket.
+    error is raised. What *cache*, such as ``lkm.default_cache()``, remembers of the files is not
+    read again; *on_progress* is called with how many of the others are read, and how many there
+    are. Raises ``BadNameError`` for a modalias with an unmatched bracket.
     """
     search = _Search(catalog, criteria)
     for subject in search.subjects(cache, on_progress):

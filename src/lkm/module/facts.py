@@ -187,8 +187,13 @@ class Module:
 
     @_remembered
     def build_id(self) -> bytes | None:
-        """Return the build id that the linker gave; None also where its note is cut off."""
-        return build_id_in(self.elf.section_data(".note.gnu.build-id") or b"", self.elf.order)
+        """Return the build id that the linker gave; None also where its note cannot be read."""
+        elf = self.elf
+        try:
+            note = elf.section_data(".note.gnu.build-id")
+        except FormatError:
+            return None  # nothing but this needs it, as kmod knows
+        return build_id_in(note or b"", elf.order)
 
     @_remembered
     def signature(self) -> Signature | None:

@@ -16,38 +16,18 @@ from lkm.tree.depmod import making
 from lkm.tree.depmod.amending import IndexedTree, amend
 from lkm.tree.depmod.indexes import build_indexes, write_indexes
 from lkm.tree.memory import remembered
-from lkm.tree.scan import reading
 from lkm.tree.scan.search import SearchRules
 from tests.builders.elf import AnExport, a_module
+from tests.builders.memory import watched_scans
 from tests.tree.trees import a_tree, chained
 
 MANY = 30
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have files count as settled at once: each is another file after a change in these tests."""
-    monkeypatch.setattr("lkm.tree.memory.tree_cache.SETTLING_NS", -60 * 1_000_000_000)
-    monkeypatch.setattr("lkm.cache.SETTLING_NS", -60 * 1_000_000_000)
-
-
-@pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are read, as they are."""
-    paths: list[str] = []
-    share = reading.scan_share
-
-    def watched(wanted: list[str], with_crcs: bool) -> list[object]:
-        paths.extend(Path(path).name for path in wanted)
-        return [*share(wanted, with_crcs)]
-
-    monkeypatch.setattr("lkm.tree.scan.reading.scan_share", watched)
-    return paths
+    return watched_scans(monkeypatch)
 
 
 def a_random_module(chance: random.Random, name: str) -> bytes:

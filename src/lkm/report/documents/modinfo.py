@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 from lkm.config.directives import Softdep
 from lkm.config.modprobe_d import parse
 from lkm.module.modinfo import parameters
+from lkm.names import module_name_of_path
 from lkm.report.documents.writing import error_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from lkm.errors import LkmError
-    from lkm.module.facts import Module
     from lkm.module.modinfo import Parameter
     from lkm.module.signature import Signature
     from lkm.report.documents.writing import Document
+    from lkm.report.text import Shown
     from lkm.tree.builtin import Builtin
 
 
@@ -64,20 +65,22 @@ def unreadable_facts(name: str, path: str | None, error: LkmError) -> dict[str, 
     return {"name": name, "path": path, "builtin": path is None, "error": error_facts(error)}
 
 
-def module_facts(module: Module, path: str, size: int) -> dict[str, object]:
+def module_facts(
+    module: Shown, path: str, *, compression: str, size: int, uncompressed_size: int
+) -> dict[str, object]:
     """Return one module file's facts; *size* is the file's, in bytes."""
     signature = module.signature
     fields = _grouped(module.modinfo)
     return {
-        "name": module.name,
+        "name": module_name_of_path(path),
         "path": path,
         "builtin": False,
-        "compression": module.compression or None,
+        "compression": compression or None,
         "size": size,
-        "uncompressed_size": module.size_bytes,
+        "uncompressed_size": uncompressed_size,
         "fields": fields,
         "typed": _typed(fields),
-        "parameters": [_parameter(parameter) for parameter in module.parameters],
+        "parameters": [_parameter(parameter) for parameter in parameters(module.modinfo)],
         "build_id": None if module.build_id is None else module.build_id.hex(),
         "signature": None if signature is None else _signature(signature),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lkm.errors import CycleError, FileError, FormatError, KernelError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from lkm.errors import LkmError
 
     Document = Mapping[str, object]
+
+_PIECES = 4096  # of a document, written at once
 
 
 def write_whole(
@@ -29,7 +32,10 @@ def write_whole(
     """
     whole = dict(error_document(cause) if document is None else document)
     whole["messages"] = [{"level": level, "text": text} for level, text in messages]
-    json.dump(whole, out, indent=2)
+    pieces = json.JSONEncoder(indent=2).iterencode(whole)
+    # Of thousands of modules they are a million, and each write takes longer than the piece.
+    while text := "".join(islice(pieces, _PIECES)):
+        out.write(text)
     out.write("\n")
 
 

@@ -111,7 +111,8 @@ def build_indexes(
     """Read all module files of the tree at *directory* and return its index files.
 
     With *files* only those modules are read, by these absolute paths, and the tree is not searched.
-    Otherwise what *cache* remembers of a module is not read again; the answer is the same.
+    Otherwise what *cache*, such as ``lkm.default_cache()``, remembers of a module is not read
+    again; the answer is the same.
 
     Modules that need each other are told in the answer's *cycle*, and each cycle is a problem. They
     are indexed all the same: what the cycle does not concern is then as right as ever, and each

@@ -39,7 +39,7 @@ _PATHS = "paths"
 _WINDOW = 256
 _STEP = 32  # files from one report of progress to the next
 # If more files are not remembered than these, what all of the tree say is remembered anew: a few
-# that have changed, or cannot be read, are sooner read each time. Of a part of the tree, so are more.
+# that have changed, or cannot be read, are sooner read each time; so are more of a part of it.
 _FEW, _MANY = 64, 200
 
 
