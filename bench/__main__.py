@@ -21,7 +21,7 @@ from bench.timing import FailedError, compare
 from bench.workshop import Workshop
 from tests.debian import CACHE, NotHere
 
-_FLOORS = 3  # it needs no pairs, being compared with nothing
+_FLOORS = 5  # it needs no pairs, being compared with nothing
 
 
 def main(words: Sequence[str]) -> int:
@@ -54,7 +54,10 @@ def _run(cases: Sequence[Case], workshop: Workshop, pairs: int) -> int:
     """Time the *cases* and print what came of them; why one cannot be timed is told."""
     outcomes: list[Outcome] = []
     status = 0
-    print(machine.described(workshop), flush=True)
+    print(machine.described(workshop, pairs), end="", flush=True)
+    warning = machine.disturbed(os.getloadavg()[0], len(os.sched_getaffinity(0)))
+    if warning:
+        print(warning, file=sys.stderr, flush=True)
     for place, case in enumerate(cases, 1):
         progress = Progress(f"{place}/{len(cases)} {case.name}", pairs * case.times)
         try:
@@ -66,6 +69,7 @@ def _run(cases: Sequence[Case], workshop: Workshop, pairs: int) -> int:
             progress.end("interrupted")
             status = 130
             break
+    print(machine.kernels(workshop))
     print(report.times(outcomes))
     print(report.memory(outcomes), end="")
     return status

@@ -13,6 +13,8 @@ from bench.workshop import Workshop
 MOST_MEMORY = 2.0
 """How many times kmod's memory depmod may take."""
 
+_DEVICE = "pci:v00008086d000010D3sv00008086sd0000A01Fbc02sc00i00"  # a network card, of e1000e
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -43,18 +45,24 @@ def _depmods(kernel: str, called: str, *, most: list[float], aim: list[float]) -
             prepare=partial(depmods.one_changed, kernel=kernel),
         ),
         Case(
+            name=f"depmod, {called}, one module changed that others need",
+            most=most[1],
+            aim=aim[1],
+            prepare=partial(depmods.needed_changed, kernel=kernel),
+        ),
+        Case(
             name=f"depmod, {called}, nothing changed",
             prepare=partial(depmods.nothing_changed, kernel=kernel),
         ),
     ]
 
 
-def _find(what: str, criterion: str, text: str) -> Case:
+def _find(what: str, *criteria: str) -> Case:
     return Case(
         name=f"lkm find by {what}, against modinfo of all files",
         most=0.4,
         aim=0.2,
-        prepare=partial(questions.find, criterion=criterion, text=text),
+        prepare=partial(questions.find, criteria=criteria),
     )
 
 
@@ -91,6 +99,7 @@ CASES: tuple[Case, ...] = (
         aim=0.03,
         prepare=questions.by_modprobe,
     ),
+    Case(name="modprobe -a -R, 2,000 modaliases", prepare=questions.by_one_modprobe),
     Case(name="modprobe -c", most=10, aim=5, times=3, prepare=questions.show_config),
     Case(
         name="start of lkm lsmod, against python3 -I -c pass",
@@ -99,14 +108,19 @@ CASES: tuple[Case, ...] = (
         times=5,
         prepare=questions.start,
     ),
+    _find("name pattern", "snd_*"),
+    _find("path", "--path", "drivers/net/wireless"),
+    _find("description", "--description", "bluetooth"),
     _find("licence", "--license", "Dual BSD/GPL"),
     _find("author", "--author", "Torvalds"),
     _find("exported symbol", "--exports", "usb_register_driver"),
     _find("needed symbol", "--needs", "usb_register_driver"),
     _find("parameter", "--parameter", "debug"),
     _find("alias", "--alias", "pci:v00008086d*"),
+    _find("modalias", "--modalias", _DEVICE),
     _find("firmware", "--firmware", "iwlwifi"),
     _find("signer", "--signer", "kernel key"),
+    _find("author and alias", "--author", "Intel", "--alias", "pci:v00008086d*"),
     _kallsyms("a module came", "diff", "loaded"),
     _kallsyms("1 line in 100 went", "diff", "thinned"),
     _kallsyms("all addresses moved", "diff", "moved"),

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from bench.timing import Contest, Run, Words
 from bench.workshop import Tree, Workshop
+from lkm.module.facts import Module
+from lkm.tree.trie.index import TrieIndex
 from tests.builders.elf import AnExport, a_module
 
 HERE = Path(__file__).parent
-# What both write alike; kmod 30 writes some others not as kmod 34 and lkm do.
-_SAME = ("modules.dep", "modules.alias", "modules.symbols", "modules.softdep")
+# All that both write, but modules.weakdep, which kmod 30 does not know.
+_TEXTS = ("dep", "alias", "symbols", "softdep", "devname")
+_INDEXES = ("dep.bin", "alias.bin", "symbols.bin", "builtin.bin", "builtin.alias.bin")
+# In all kernels of PCs; a hundred modules need it.
+_NEEDED = "cfg80211"
 
 
 def nothing_remembered(workshop: Workshop, *, kernel: str) -> Contest:
@@ -32,6 +37,17 @@ def one_changed(workshop: Workshop, *, kernel: str) -> Contest:
         kernel,
         before=_changer(copies.ours),
         before_theirs=_changer(copies.theirs),
+    )
+
+
+def needed_changed(workshop: Workshop, *, kernel: str) -> Contest:
+    """Return depmod after a module that others need has changed, and what it needs itself."""
+    copies = workshop.copies(kernel)
+    return _depmod(
+        workshop,
+        kernel,
+        before=_changer_of_needed(copies.ours),
+        before_theirs=_changer_of_needed(copies.theirs),
     )
 
 
@@ -76,7 +92,11 @@ def _depmod(
         ours=ours,
         theirs=theirs,
         floor=floor,
-        same=tuple((places[0] / name, places[1] / name) for name in _SAME),
+        same=tuple(
+            (places[0] / f"modules.{name}", places[1] / f"modules.{name}")
+            for name in (*_TEXTS, *_INDEXES)
+        ),
+        read=contents,
         memory=True,
     )
 
@@ -93,19 +113,53 @@ def _runs(
     return Run(words=lkm, before=before), Run(words=kmod, before=before_theirs)
 
 
+def contents(path: Path) -> object:
+    """Return what must be equal of a file that depmod writes: the entries of a binary index."""
+    if path.suffix == ".bin":
+        return list(TrieIndex.from_bytes(path.read_bytes()).items())
+    return path.read_bytes()
+
+
 def _changer(tree: Tree) -> Callable[[], None]:
     """Return what puts, by turns, two modules that differ in all that counts into one place."""
-    packed = tree.files[0].endswith(".xz")
-    path = tree.directory / "extra" / f"lkm_bench.ko{'.xz' if packed else ''}"
-    modules = [_a_module("a", "crc32c"), _a_module("b", "usb_register_driver")]
-    variants = itertools.cycle([lzma.compress(data) if packed else data for data in modules])
+    modules = _a_module("a", "crc32c"), _a_module("b", "usb_register_driver")
+    return _by_turns(tree, "extra/lkm_bench.ko", *modules)
+
+
+def _changer_of_needed(tree: Tree) -> Callable[[], None]:
+    """Return the same for a module that takes the place of the kernel's own, as an update does.
+
+    The one variant is the kernel's own; the other lacks half of its exports and has other aliases
+    and other needs, so that the lines of those who need it change too.
+    """
+    (path,) = [path for path in tree.files if Path(path).name.split(".")[0] == _NEEDED]
+    data = Path(path).read_bytes()
+    changed = a_module(
+        name=_NEEDED,
+        modinfo=[f"alias=bench:needed{number}*" for number in range(20)],
+        exports=[AnExport(name=export.name) for export in Module.open(path).exports[::2]],
+        imports=["usb_register_driver", "_printk"],
+    )
+    own = lzma.decompress(data) if _packed(tree) else data
+    return _by_turns(tree, f"updates/{_NEEDED}.ko", changed, own)
+
+
+def _by_turns(tree: Tree, name: str, *variants: bytes) -> Callable[[], None]:
+    """Return what puts the variants into one place of the tree by turns."""
+    packed = _packed(tree)
+    path = tree.directory / f"{name}{'.xz' if packed else ''}"
+    turns = itertools.cycle([lzma.compress(data) if packed else data for data in variants])
 
     def change() -> None:
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
-        path.write_bytes(next(variants))
+        path.write_bytes(next(turns))
 
     return change
+
+
+def _packed(tree: Tree) -> bool:
+    return tree.files[0].endswith(".xz")
 
 
 def _a_module(letter: str, needed: str) -> bytes:

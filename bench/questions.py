@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.depmods import HERE, floor
@@ -22,18 +23,18 @@ def modinfo(workshop: Workshop, *options: str) -> Contest:
     return Contest(
         ours=Run(words=[workshop.lkm, "modinfo", *options, *files]),
         theirs=Run(words=[workshop.kmod / "modinfo", *options, *files]),
-        floor=floor(workshop, "modinfo", _KERNEL),
+        floor=floor(workshop, "field" if options else "modinfo", _KERNEL),
     )
 
 
-def find(workshop: Workshop, criterion: str, text: str) -> Contest:
+def find(workshop: Workshop, criteria: Sequence[str]) -> Contest:
     """Return a search whose facts are remembered, since a depmod has filled the cache."""
     copies = workshop.copies(_KERNEL)
     ours = copies.ours
     Run(words=[workshop.lkm, "depmod", "-b", ours.root, ours.release]).seconds()
     which: Words = ["--root", ours.root, "--release", ours.release]
     return Contest(
-        ours=Run(words=[workshop.lkm, "find", *which, criterion, text]),
+        ours=Run(words=[workshop.lkm, "find", *which, *criteria]),
         theirs=Run(words=[workshop.kmod / "modinfo", *copies.theirs.files]),
     )
 
@@ -42,24 +43,42 @@ def in_one_process(workshop: Workshop) -> Contest:
     """Return the resolving of many modaliases by lkm and by libkmod, each by one process."""
     tree = workshop.copies(_KERNEL).theirs
     words = _modaliases(workshop, tree)
-    counts = workshop.folder / "counts-lkm", workshop.folder / "counts-kmod"
+    names = workshop.folder / "names-lkm", workshop.folder / "names-kmod"
     return Contest(
-        ours=Run(words=[*_lookups("lkm", tree, words), counts[0]], tells=True),
-        theirs=Run(words=[*_lookups("libkmod", tree, words), counts[1]], tells=True),
-        same=(counts,),
+        ours=Run(words=[*_lookups("lkm", tree, words), names[0]], tells=True),
+        theirs=Run(words=[*_lookups("libkmod", tree, words), names[1]], tells=True),
+        same=(names,),
     )
 
 
 def by_modprobe(workshop: Workshop) -> Contest:
-    """Return the resolving of many modaliases by an lkm and by a modprobe for each."""
+    """Return the resolving of many modaliases by one lkm modprobe and by a modprobe for each."""
     tree = workshop.copies(_KERNEL).theirs
     words = _modaliases(workshop, tree)
     modprobe = f"{workshop.kmod}/modprobe -q -R -d {tree.root} -S {tree.release}"
     each = f'while read -r word; do {modprobe} "$word"; done <{words}'
+    return _show_aliases(workshop, tree, words, ["sh", "-c", each])
+
+
+def by_one_modprobe(workshop: Workshop) -> Contest:
+    """Return the resolving of many modaliases by one modprobe each."""
+    tree = workshop.copies(_KERNEL).theirs
+    words = _modaliases(workshop, tree)
+    which: Words = ["-q", "-a", "-R", "-d", tree.root, "-S", tree.release]
+    theirs: Words = [workshop.kmod / "modprobe", *which, *words.read_text().split()]
+    return _show_aliases(workshop, tree, words, theirs)
+
+
+def _show_aliases(workshop: Workshop, tree: Tree, listed: Path, theirs: Words) -> Contest:
+    """Return one lkm modprobe -a -R of all words *listed* against *theirs*."""
+    outputs = workshop.folder / "shown-lkm", workshop.folder / "shown-kmod"
+    which: Words = ["-q", "-a", "-R", "-d", tree.root, "-S", tree.release]
+    ours: Words = [workshop.lkm, "modprobe", *which, *listed.read_text().split()]
+    statuses = frozenset({0, 1})  # 1 where a word is unknown; of one for each, where the last is
     return Contest(
-        ours=Run(words=[*_lookups("lkm", tree, words), "/dev/null"]),
-        # 1 is the last word's, where it is unknown.
-        theirs=Run(words=["sh", "-c", each], statuses=frozenset({0, 1})),
+        ours=Run(words=ours, statuses=statuses, output=outputs[0]),
+        theirs=Run(words=theirs, statuses=statuses, output=outputs[1]),
+        same=(outputs,),
     )
 
 

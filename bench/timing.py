@@ -21,6 +21,7 @@ Words = list[str | Path]
 _SAMPLE_S = 0.001
 _SHOWN = 300  # characters of a command that failed
 _NOTHING = ("/dev/null", os.O_RDWR, 0)
+_TO_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 
 class FailedError(Exception):
@@ -60,7 +61,7 @@ class Compared:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A program to be run to its end, its output thrown away.
+    """A program to be run to its end, its output thrown away, or written to the file *output*.
 
     *before* is done before each run, outside of the time taken. *statuses* are the exit statuses
     of one that did its work. One that *tells* takes the time itself and prints it, in seconds.
@@ -70,6 +71,7 @@ class Run:
     before: Callable[[], None] | None = None
     statuses: frozenset[int] = frozenset({0})
     tells: bool = False
+    output: Path | None = None
 
     def seconds(self) -> float:
         """Run it and return how long it took. Raises ``FailedError``."""
@@ -88,7 +90,7 @@ class Run:
         with _in_memory() as out, _in_memory() as said:
             words = [str(word) for word in self.words]
             start = time.perf_counter()
-            pid = _spawned(words, out if self.tells else None, said)
+            pid = _spawned(words, out if self.tells else self.output or Path(os.devnull), said)
             status = _ended(pid, wait)
             took = time.perf_counter() - start
             if status not in self.statuses:
@@ -103,13 +105,15 @@ class Contest:
     """Two runs that do the same work, and what there is to say of them besides.
 
     *floor* does what no program can do without, and nothing else. *same* are pairs of files, one
-    of ours and one of theirs, that must be equal afterwards. *memory*: whether it is measured.
+    of ours and one of theirs, that must be equal afterwards, as far as *read* reads them. *memory*:
+    whether it is measured.
     """
 
     ours: Run
     theirs: Run
     floor: Run | None = None
     same: tuple[tuple[Path, Path], ...] = ()
+    read: Callable[[Path], object] = Path.read_bytes
     memory: bool = False
 
 
@@ -126,7 +130,7 @@ def compare(contest: Contest, pairs: int, on_pair: Callable[[int], None]) -> Com
         on_pair(number)
         times.append((contest.ours.seconds(), contest.theirs.seconds()))
     for ours, theirs in contest.same:
-        if ours.read_bytes() != theirs.read_bytes():
+        if contest.read(ours) != contest.read(theirs):
             raise FailedError(f"{ours} and {theirs} differ")
     return Compared(tuple(times))
 
@@ -140,12 +144,13 @@ def _in_memory() -> Iterator[int]:
         os.close(descriptor)
 
 
-def _spawned(words: list[str], out: int | None, said: int) -> int:
+def _spawned(words: list[str], out: int | Path, said: int) -> int:
     """Start a program in a process group of its own, so that its whole family can be ended."""
-    quiet = (os.POSIX_SPAWN_OPEN, 1, *_NOTHING)
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, *_NOTHING),
-        quiet if out is None else (os.POSIX_SPAWN_DUP2, out, 1),
+        (os.POSIX_SPAWN_DUP2, out, 1)
+        if isinstance(out, int)
+        else (os.POSIX_SPAWN_OPEN, 1, out, _TO_FILE, 0o644),
         (os.POSIX_SPAWN_DUP2, said, 2),
     ]
     return os.posix_spawnp(words[0], words, os.environ, file_actions=actions, setpgroup=0)

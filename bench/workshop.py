@@ -58,6 +58,8 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.copies = cache(self._copies)
+        self.kernels: dict[str, str] = {}
+        """What the cases so far have worked with, by kernel: the package and its files."""
 
     @cached_property
     def lkm(self) -> Path:
@@ -87,7 +89,8 @@ class Workshop:
 
     def _copies(self, kernel: str) -> Copies:
         """Return the copies of Debian's *kernel*, each indexed by its own depmod."""
-        source = unpacked(newest(KERNELS[kernel])) / "lib/modules"
+        package = newest(KERNELS[kernel])
+        source = unpacked(package) / "lib/modules"
         (release,) = os.listdir(source)
         copies = []
         for name in ("lkm", "kmod"):
@@ -95,6 +98,7 @@ class Workshop:
             shutil.copytree(source, root / "lib/modules", copy_function=os.link, symlinks=True)
             copies.append(Tree(root, release))
         ours, theirs = copies
+        self.kernels[kernel] = f"{package}, {len(ours.files)} modules"
         self.settle()
         Run(words=[self.lkm, "depmod", "-b", ours.root, release]).seconds()
         Run(words=[self.kmod / "depmod", "-b", theirs.root, release]).seconds()

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from bench.cases import CASES
+from bench.depmods import contents
+from bench.machine import disturbed
 from bench.report import Outcome, met, number, times
 from bench.timing import Compared, Contest, FailedError, Run, compare
+from lkm.tree.trie.writer import build_index
 
 ROOT = Path(__file__).parents[2]
 MIB = 1 << 20
@@ -85,6 +88,37 @@ def test_answers_that_differ_are_no_result(tmp_path: Path) -> None:
         compare(contest, 1, lambda _: None)
 
 
+def test_what_is_compared_of_a_file_is_what_is_read_of_it(tmp_path: Path) -> None:
+    outputs = tmp_path / "ours", tmp_path / "theirs"
+
+    def contest(theirs: str) -> Contest:
+        return Contest(
+            ours=Run(words=["echo", "abc"], output=outputs[0]),
+            theirs=Run(words=["echo", theirs], output=outputs[1]),
+            same=(outputs,),
+            read=lambda path: sorted(path.read_text()),
+        )
+
+    compare(contest("cba"), 1, lambda _: None)
+    assert outputs[1].read_text() == "cba\n"  # of the last run alone
+    with pytest.raises(FailedError, match="differ"):
+        compare(contest("cbd"), 1, lambda _: None)
+
+
+def test_the_entries_of_an_index_are_compared(tmp_path: Path) -> None:
+    paths = tmp_path / "modules.a.bin", tmp_path / "modules.b.bin"
+    for path, value in zip(paths, ("one", "other"), strict=True):
+        path.write_bytes(build_index([("key", value, 1)]))
+
+    assert contents(paths[0]) == [("key", "one", 1)]
+    assert contents(paths[0]) != contents(paths[1])
+
+
+@pytest.mark.parametrize(("load", "cores", "warned"), [(0.4, 2, False), (0.41, 2, True)])
+def test_a_machine_with_other_work_is_warned_of(load: float, cores: int, warned: bool) -> None:
+    assert bool(disturbed(load, cores)) is warned
+
+
 def test_peak_memory_is_the_sum_of_all_processes_peaks() -> None:
     program = f"""
 import os, sys, time
@@ -143,6 +177,7 @@ def test_cheap_cases_run_to_the_end(tmp_path: Path) -> None:
 
     assert running.returncode == 0, err
     assert re.search(r"^\* CPU: .+, \d+ cores", out, re.MULTILINE)
+    assert re.search(r"^\* pairs of runs: 1, and 3 or 5 of short works$", out, re.MULTILINE)
     assert len(re.findall(r"^\| (?:start of lkm lsmod|kallsyms, one snapshot)", out, re.M)) == 2
     assert list(tmp_path.iterdir()) == []
 
