@@ -65,6 +65,7 @@ class Catalog:
         self._indexes = dict(indexes)
         self._problems: dict[str, LkmError] = {}
         self._replaced: set[str] = set()
+        self._given_up: dict[str, FormatError] = {}
         self._scanned: Mapping[str, bytes] = {}
         self._rules: SearchRules | None = None
         self._on_notice: Notify | None = None
@@ -219,17 +220,23 @@ class Catalog:
         return [_names(found) for found in self._ask(name, lambda index: index.match_each(asked))]
 
     def _ask(self, name: str, question: Callable[[TrieIndex], Answer]) -> Answer:
-        """Return what the index *name* answers; one that turns out to be damaged is replaced."""
+        """Return what the index *name* answers; one that turns out to be damaged is replaced.
+
+        Where what replaces it is of no use either, it is not asked again.
+        """
+        if name in self._given_up:
+            raise self._given_up[name]
         index = self._index(name)
         try:
             return question(index)
         except FormatError as problem:
             if name in self._replaced:
+                self._given_up[name] = problem
                 raise  # it is no file of the tree
             index.close()
             self._problems[name] = problem
             del self._indexes[name]
-        return question(self._index(name))
+        return self._ask(name, question)
 
     def _index(self, name: str) -> TrieIndex:
         if name not in self._indexes:

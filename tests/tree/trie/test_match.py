@@ -107,23 +107,27 @@ def test_a_piece_that_fits_often_is_followed_from_every_place() -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_damaged_index_gives_answers_or_a_format_error(seed: int) -> None:
+def test_a_damaged_index_gives_what_its_keys_say_or_a_format_error(seed: int) -> None:
     source = random.Random(seed)
     entries = some_entries(seed)
-    words = some_words(seed, entries)
+    words = [word for word in some_words(seed, entries) if not set("*?[\\") & set(word)]
     data = bytearray(build_index(entries))
+    compared = 0
     for _ in range(20):
         place = source.randrange(12, len(data))
         before, data[place] = data[place], source.choice([0, 1, 0x2A, 0x7F, 0x80, 0xE0, 0xFF])
         index = TrieIndex.from_bytes(bytes(data))
-        try:
-            answers = [index.match(word) for word in words]
-        except FormatError:
-            with pytest.raises(FormatError):
-                index.match_each(words)
-        else:
-            assert index.match_each(words) == answers
         data[place] = before
+        try:
+            items = list(index.items())
+            answers = index.match_each(words)
+        except FormatError:
+            continue
+        for word, found in zip(words, answers, strict=True):
+            keys = [(key, value) for key, value, _ in items if may_be_walked_to(key, word)]
+            assert sorted(found) == sorted(value for key, value in keys if fnmatch(word, key)), word
+            compared += 1
+    assert compared
 
 
 def test_a_loop_below_a_wildcard_is_a_format_error_for_many_words_too() -> None:

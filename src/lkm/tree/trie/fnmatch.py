@@ -14,7 +14,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     Piece = Sequence["str | frozenset[str]"]
 
@@ -30,6 +30,14 @@ def fnmatch(text: str, pattern: str) -> bool:
         return False
     pieces = _pieces(pattern)
     return pieces is not None and _matches_pieces(text, pieces)
+
+
+def fnmatch_each(texts: Iterable[bytes], pattern: bytes) -> list[bool]:
+    """Tell of each of *texts* what ``fnmatch`` tells; the pattern is read but once."""
+    pieces = _pieces(pattern.decode("latin-1"))
+    if pieces is None:
+        return [False for _ in texts]
+    return [_matches_pieces(text.decode("latin-1"), pieces) for text in texts]
 
 
 def _bytewise(text: str) -> str:

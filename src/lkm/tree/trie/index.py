@@ -5,8 +5,9 @@ reference of the root, each a big-endian u32), then nodes (``lkm.tree.trie.nodes
 the root's prefix, then at every step down the child's character and its prefix.
 
 Nothing is parsed when an index is opened; a lookup reads only the nodes on its way. Trees are
-walked without recursion, and no node is entered twice in one walk, so that neither a deep nor a
-looping file can hold the reader. How words are matched is told in ``lkm.tree.trie.match``.
+walked without recursion, and what is read in one walk is bounded by the size of the file, so that
+neither a deep nor a looping file can hold the reader, nor one whose nodes or values overlap. How
+words are matched, and within which bounds, is told in ``lkm.tree.trie.match``.
 
 Source: kmod, libkmod/libkmod-index.c.
 """
@@ -14,6 +15,7 @@ Source: kmod, libkmod/libkmod-index.c.
 from __future__ import annotations
 
 import os
+from itertools import chain
 from mmap import ACCESS_READ, mmap
 
 from lkm import _text
@@ -101,7 +103,16 @@ class TrieIndex:
             found = match_each(nodes, self._root, words.values())
         except FormatError as problem:
             raise self._broken(problem) from None
-        answers = dict(zip(words, map(_ordered, found), strict=True))
+        # Words that match the same keys share the answer.
+        known: dict[tuple[int, ...], tuple[str, ...]] = {(): ()}
+        answers = {}
+        for text, lists in zip(words, found, strict=True):
+            keys = tuple(map(id, lists))
+            answer = known.get(keys)
+            if answer is None:
+                values = lists[0] if len(lists) == 1 else list(chain.from_iterable(lists))
+                answer = known[keys] = _ordered(values)
+            answers[text] = answer
         return [answers[text] for text in texts]
 
     def items(self) -> Iterator[tuple[str, str, int]]:
@@ -176,7 +187,7 @@ class TrieIndex:
 def _ordered(found: list[Value]) -> tuple[str, ...]:
     """Return the values by priority, and of equal ones the one found later first."""
     if len(found) > 1:
-        found.reverse()
+        found = found[::-1]  # a copy, since other words may have the list as well
         found.sort(key=_priority)
     return tuple([value for _, value in found])
 

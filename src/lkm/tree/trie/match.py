@@ -1,50 +1,55 @@
 """Match words against all the patterns of an index, many words in one walk.
 
 Words that begin alike go down the trie together, so each node is decoded once for all of them.
-From the first wildcard on, what is known of a pattern is the *piece* behind its last star, and of
-each word from where on that piece may stand: behind where the pieces before it fit leftmost, which
-is always good enough. A pattern with another wildcard than the star is left to ``fnmatch``.
+From the first wildcard on, a pattern is followed by the place that each word has reached: behind a
+star by the leftmost one, which is always good enough, and the *piece* of plain text since; from a
+``?`` to the next star by the set of all places. A pattern with a bracket or a backslash is left to
+``fnmatch``, once it is known whole.
 
-Each step of the walk eats a character of the words; below a wildcard no node is entered twice.
+A sound file has each node below one other, so that a walk reads no byte of it twice, but for words
+with wildcards in them, which are taken as themselves too. A file that asks for more is refused, as
+is one whose patterns for ``fnmatch`` are out of proportion to it. So a walk takes time by the size
+of the file, times the number and the length of the words, and not more for any file.
 
 Source: kmod, libkmod/libkmod-index.c, index_mm_searchwild.
 """
 
 from __future__ import annotations
 
-from lkm import _text
 from lkm.errors import FormatError
-from lkm.tree.trie.fnmatch import fnmatch
+from lkm.tree.trie.fnmatch import fnmatch_each
 from lkm.tree.trie.nodes import CHILDREN, KEY_BYTES, VALUES, WHAT
+from lkm.tree.trie.reached import advanced, following, is_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from lkm.tree.trie.nodes import Node, Nodes, Value
+    from lkm.tree.trie.reached import Found, Reached, State
 
-    Word = tuple[bytes, list[Value]]  # the text, and what was found for it
-    Reached = tuple[int, bytes, list[Value]]  # from where on its text is still to be matched
-    # A pattern as far as it is known; its piece, None where more than stars is in it; and the words
-    # that may match what begins so.
-    State = tuple[bytes, bytes | None, Sequence[Reached]]
+    Word = tuple[bytes, Found]  # the text, and what was found for it
 
 _WILD = b"*?["
-_SPECIAL = b"*?[\\"
-_OFTEN = 16
+_LAST_WILD = max(_WILD)
+_ENDED = -1
+_PATTERNS_BYTES = 1 << 22  # of the patterns that are left to fnmatch, in a small file
+_BYTES_WILD = (b"*", b"?", b"[")
 _BYTES = [bytes([code]) for code in range(256)]
 
 
-def match_each(nodes: Nodes, root: int, texts: Iterable[bytes]) -> list[list[Value]]:
+def match_each(nodes: Nodes, root: int, texts: Iterable[bytes]) -> list[Found]:
     """Return for each of *texts* the values of the keys below *root* that match it, as found.
 
+    Each is a list of the values of one key, and the same list for all texts that this one matches.
     Raises ``FormatError`` where the file is not sound on the way.
     """
     words: list[Word] = [(text, []) for text in texts]
+    walk = _Walk(nodes)
     todo = [(root, 0, words)]
     while todo:
         reference, at, group = todo.pop()
-        node = nodes.node(reference)
+        node = walk.node(reference)
         prefix = node.prefix
         if prefix:
             literal = _literal_length(prefix)
@@ -54,51 +59,115 @@ def match_each(nodes: Nodes, root: int, texts: Iterable[bytes]) -> list[list[Val
                 continue
             at += literal
             if literal < len(prefix):
-                _Subtree(nodes, at).collect(node, prefix[literal:], group)
+                _Subtree(walk, at).collect(node, prefix[literal:], group)
                 continue
-        todo += _below(nodes, node, at, group)
+        todo += _below(walk, node, at, group)
     return [found for _, found in words]
 
 
 def _literal_length(prefix: bytes) -> int:
-    places = [place for place in map(prefix.find, (b"*", b"?", b"[")) if place >= 0]
+    places = [place for place in map(prefix.find, _BYTES_WILD) if place >= 0]
     return min(places, default=len(prefix))
 
 
 def _below(
-    nodes: Nodes, node: Node, at: int, words: Sequence[Word]
+    walk: _Walk, node: Node, at: int, words: Sequence[Word]
 ) -> Iterator[tuple[int, int, list[Word]]]:
     """Collect below the wildcards of *node*; yield its children that *words* go on to."""
-    for wild in _WILD:
-        reference = nodes.child(node, wild)
+    for wild in _WILD if node.first <= _LAST_WILD else b"":
+        reference = walk.nodes.child(node, wild)
         if reference:
-            child = nodes.node(reference)
-            _Subtree(nodes, at).collect(child, _BYTES[wild] + child.prefix, words)
+            child = walk.node(reference)
+            _Subtree(walk, at).collect(child, _BYTES[wild] + child.prefix, words)
     groups: dict[int, list[Word]] = {}
     for word in words:
-        text, found = word
-        if len(text) == at:
-            found += nodes.values(node.values_at)
-        elif text[at] in groups:
-            groups[text[at]].append(word)
+        text = word[0]
+        code = text[at] if len(text) > at else _ENDED
+        if code in groups:
+            groups[code].append(word)
         else:
-            groups[text[at]] = [word]
+            groups[code] = [word]
+    ended = groups.pop(_ENDED, None)
+    if ended and node.values_at:
+        values = walk.values(node.values_at)
+        for _, found in ended:
+            found.append(values)
     for character, group in groups.items():
-        reference = nodes.child(node, character)
+        reference = walk.nodes.child(node, character)
         if reference:
+            if character in _WILD:
+                walk.come_by(group[0][0][: at + 1])
             yield reference, at + 1, group
+
+
+class _Walk:
+    """What is read in one walk, and how much more of it there may be."""
+
+    __slots__ = ("_known", "_often", "_patterns_room", "_room", "masks", "nodes")
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self.masks: dict[tuple[bytes, int], int] = {}
+        self._known: dict[int, tuple[list[Value], int]] = {}
+        self._often = self._room = self._patterns_room = 0
+        self.come_by(b"")
+
+    def come_by(self, text: bytes) -> None:
+        """Let nodes be read as often as those below *text*, which words have come by as itself.
+
+        That is once as itself, and once below each wildcard in it and the next one behind it.
+        """
+        more = max(2 + sum(map(text.count, _BYTES_WILD)) - self._often, 0)
+        self._often += more
+        self._room += more * self.nodes.size
+        self._patterns_room += more * max(_PATTERNS_BYTES, 64 * self.nodes.size)
+
+    def node(self, reference: int) -> Node:
+        """Return the node that *reference* names."""
+        node = self.nodes.node(reference)
+        self._room -= len(node.prefix) + 4 * (node.last - node.first + 1)
+        if self._room < 0:
+            raise FormatError(WHAT, "nodes that overlap", offset=node.table)
+        return node
+
+    def leaf(self, reference: int) -> tuple[bytes, int]:
+        """Return the prefix of a node without children, and where its values are."""
+        leaf = self.nodes.leaf(reference)
+        self._room -= len(leaf[0])
+        if self._room < 0:
+            raise FormatError(WHAT, "nodes that overlap", offset=leaf[1])
+        return leaf
+
+    def values(self, at: int) -> list[Value]:
+        """Return the values that stand at *at*."""
+        known = self._known.get(at)
+        if known is None:
+            known = self._known[at] = self.nodes.values_and_end(at)
+        values, end = known
+        self._room -= end - at
+        if self._room < 0:
+            raise FormatError(WHAT, "values that overlap", offset=at)
+        return values
+
+    def matching(self, pattern: bytes, at: int, words: Sequence[Reached]) -> list[Reached]:
+        """Return those of *words* that match *pattern* from *at* on."""
+        self._patterns_room -= len(pattern)
+        if self._patterns_room < 0:
+            raise FormatError(WHAT, "patterns without end", offset=self.nodes.size)
+        texts = [text[at:] for _, text, _ in words]
+        chosen = zip(words, fnmatch_each(texts, pattern), strict=True)
+        return [word for word, matches in chosen if matches]
 
 
 class _Subtree:
     """What is below one wildcard, where *at* is the place in the words that have come to it."""
 
-    __slots__ = ("_at", "_entered", "_nodes", "_seen", "_todo")
+    __slots__ = ("_at", "_entered", "_todo", "_walk")
 
-    def __init__(self, nodes: Nodes, at: int) -> None:
-        self._nodes = nodes
+    def __init__(self, walk: _Walk, at: int) -> None:
+        self._walk = walk
         self._at = at
         self._entered: set[int] = set()
-        self._seen = 0
         self._todo: list[tuple[int, bytes, State]] = []
 
     def collect(self, top: Node, pattern: bytes, words: Sequence[Word]) -> None:
@@ -106,18 +175,20 @@ class _Subtree:
 
         *pattern* is the rest of the key of *top*. Children come before their parents, by character.
         """
-        at = self._at
-        state: State = (b"", b"", [(at, text, found) for text, found in words])
-        self._visit(top, self._advanced(state, pattern))
+        at, walk = self._at, self._walk
+        state: State = (b"", None, [(1 << at, text, found) for text, found in words])
+        if pattern.startswith(b"*"):
+            state = (b"", b"", [(at, text, found) for text, found in words])
+        self._visit(top, advanced(state, pattern, walk.masks))
         while self._todo:
             reference, text, state = self._todo.pop()
             if reference & CHILDREN:
-                node = self._nodes.node(reference)
-                self._visit(node, self._advanced(state, text + node.prefix))
+                node = walk.node(reference)
+                self._visit(node, advanced(state, text + node.prefix, walk.masks))
             elif text:
-                prefix, at = self._nodes.leaf(reference)
+                prefix, at = walk.leaf(reference)
                 if reference & VALUES:
-                    self._take(at, self._advanced(state, text + prefix))
+                    self._take(at, advanced(state, text + prefix, walk.masks))
             else:
                 self._take(reference, state)
 
@@ -138,71 +209,25 @@ class _Subtree:
         if piece is None or node.first == node.last:
             characters = list(range(node.last, node.first - 1, -1))
         else:
-            characters = sorted(_following(piece, words), reverse=True)
+            characters = sorted(following(piece, words), reverse=True)
+        child = self._walk.nodes.child
         for character in characters:
-            reference = self._nodes.child(node, character)
+            reference = child(node, character)
             if reference:
                 self._todo.append((reference, _BYTES[character], state))
-
-    def _advanced(self, state: State, text: bytes) -> State:
-        """Return *state* where *text* has been added to the pattern."""
-        pattern, piece, words = state
-        pattern += text
-        if piece is None or b"[" in text or b"?" in text or b"\\" in text:
-            return pattern, None, self._possible(pattern, words)
-        parts = (piece + text).split(b"*")
-        piece = parts.pop()
-        for part in parts:
-            size = len(part)
-            words = [
-                (place + size, text, found)
-                for start, text, found in words
-                if (place := text.find(part, start)) >= 0
-            ]
-        if piece:
-            words = [word for word in words if word[1].find(piece, word[0]) >= 0]
-        return pattern, piece, words
-
-    def _possible(self, pattern: bytes, words: Sequence[Reached]) -> Sequence[Reached]:
-        """Return the words that a pattern could match that begins with *pattern*."""
-        if b"[" in pattern or b"\\" in pattern:
-            return words  # it may end amid a bracket
-        return self._matching(pattern + b"*", words)
-
-    def _matching(self, pattern: bytes, words: Sequence[Reached]) -> list[Reached]:
-        plain, at = _text.decode(pattern), self._at
-        return [word for word in words if fnmatch(_text.decode(word[1][at:]), plain)]
 
     def _take(self, at: int, state: State) -> None:
         """Add the values that stand at *at* to those of the words that match."""
         pattern, piece, words = state
-        if piece is None:
-            words = self._matching(pattern, words)
-        else:
+        if piece is not None:
             words = [word for word in words if word[1].endswith(piece, word[0])]
-        if words:
-            values = self._nodes.values(at)
-            self._seen += len(values)
-            if self._seen > self._nodes.size // 5:  # no sound file has more values than that
-                raise FormatError(WHAT, "values that overlap", offset=at)
-            for _, _, found in words:
-                found.extend(values)
-
-
-def _following(piece: bytes, words: Sequence[Reached]) -> set[int]:
-    """Return the characters that stand behind *piece* in any of *words*, and the special ones.
-
-    Of a text that has it often, or where it is empty, simply all that are left.
-    """
-    characters = set(_SPECIAL)
-    for start, text, _ in words:
-        place = start - 1
-        for _ in range(_OFTEN if piece else 0):
-            place = text.find(piece, place + 1)
-            if place < 0:
-                break
-            behind = place + len(piece)
-            characters.update(text[behind : behind + 1])
+        elif not words:
+            return
+        elif is_whole(pattern):
+            words = self._walk.matching(pattern, self._at, words)
         else:
-            characters.update(text[start:])
-    return characters
+            words = [word for word in words if word[0] >> len(word[1])]
+        if words:
+            values = self._walk.values(at)
+            for _, _, found in words:
+                found.append(values)
