@@ -119,7 +119,7 @@ def test_every_kind_of_problem_is_in_the_schema() -> None:
     problem = json.loads(schemas.text("depmod"))["$defs"]["problem"]
     kinds = set(problem["properties"]["kind"]["enum"])
     folder = Path(package.__file__).parent / "tree"
-    source = "".join(path.read_text() for path in folder.glob("*.py"))
+    source = "".join(path.read_text() for path in folder.rglob("*.py"))
 
     assert set(re.findall(r'kind="([a-z-]+)"', source)) <= kinds
     assert all(f'"{kind}"' in source for kind in kinds)
