@@ -5,8 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from lkm.loader.checks import Verdict, examine
-from lkm.loader.facts import KernelFacts, KernelSymbol
-from lkm.module.file import image_from_bytes
+from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
+from lkm.loader.given import GivenFile
+from lkm.loader.module_facts import module_facts
+from lkm.module.file import ModuleImage, image_from_bytes
 from tests.builders.elf import a_module
 
 VERMAGIC = "6.1.0-56-amd64 SMP preempt mod_unload modversions "
@@ -55,6 +57,10 @@ def a_clean_file(**parts: object) -> bytes:
 
 def examined(data: bytes, kernel: KernelFacts | None = None, flags: int = 0) -> Verdict:
     return examine(image_from_bytes(data, name="tm"), kernel or a_kernel(), flags=flags)
+
+
+def facts_of(image: ModuleImage, kernel: KernelFacts, flags: int = 0) -> ModuleFacts:
+    return module_facts(image.path, GivenFile.of(image, kernel, flags))
 
 
 def log_of(verdict: Verdict) -> list[str]:

@@ -10,16 +10,15 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import tempfile
 from pathlib import Path
 
+from lkm.lab import qemu
+from lkm.lab.initramfs import files_in, script_initramfs
 from lkm.module.file import read_image
 from lkm.names import module_name_of_path
 from lkm.tree.catalog import Catalog
 from lkm.vmlinux.image import KernelImage
 from tests.debian import unpacked
-from tests.lab import cpio, qemu
-from tests.lab.initramfs import an_initramfs
 
 # libcrc32c looks for an implementation of crc32c, which no dependency names.
 FIRST = ("crc32c_generic",)
@@ -32,12 +31,10 @@ def recorded(package: str, names: tuple[str, ...]) -> dict[str, tuple[int, int, 
     files = _in_order(tree, names)
     script = "".join([f"insmod /m/{name}.ko || echo FAILED {name}\n" for name in files])
     script += "echo ==\ncat /proc/modules\necho ==\ngrep '\\[' /proc/kallsyms\n"
-    extra = [cpio.folder("m")]
-    extra += [cpio.file(f"m/{name}.ko", read_image(path).data) for name, path in files.items()]
+    extra = files_in("m", {f"{name}.ko": read_image(path).data for name, path in files.items()})
     kernel = KernelImage.open(str(root / f"boot/vmlinuz-{tree.name}")).data
-    with tempfile.TemporaryDirectory() as folder:
-        initramfs = an_initramfs(script, extra)
-        ended = qemu.run(kernel, initramfs, Path(folder), memory_mb=1500, timeout_s=1800)
+    initramfs = script_initramfs(script, extra)
+    ended = qemu.run(kernel, initramfs, memory_mb=1500, timeout_s=1800)
     failures, modules, symbols = ended.output.split("==\n")
     sys.stderr.write(failures)
     lists: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from lkm.loader.checks import CHECKS
+from lkm.loader.checks import checks_of
 from lkm.loader.findings import LogLine
 from lkm.loader.taint import Taint, letters
 from tests.builders.elf import ASection, ASymbol, an_elf
@@ -211,20 +211,28 @@ def test_the_name_in_the_struct_counts_and_the_modinfos_is_for_the_log() -> None
 
 
 def test_the_order_of_the_checks_is_the_kernels() -> None:
-    assert [check.__name__ for check in CHECKS] == [
+    assert [check.__name__ for check in checks_of(a_kernel())] == [
         "blacklist",
         "module_layout",
         "vermagic",
-        "modinfo_taints",
+        "source_taints",
+        "livepatch",
+        "content_taints",
         "writable_code",
+        "memory",
         "struct_size",
         "name_free",
         "unsigned",
+        "percpu_memory",
+        "caught_names",
         "exports_without_crcs",
         "symbols",
+        "relocations",
         "duplicate_exports",
+        "btf",
         "parameters",
         "sysfs_name",
+        "init",
     ]
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lkm.loader.elf_checks import elf_findings
+from lkm.loader.checks import file_findings
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import Finding
+from lkm.loader.given import GivenFile
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from tests.builders.elf import ASection, a_module
@@ -20,7 +21,8 @@ KERNEL = KernelFacts(release="6.1.0-56-amd64")
 
 
 def findings(data: bytes, path: str = "", flags: int = 0) -> list[Finding]:
-    return list(elf_findings(ModuleImage(ModuleName("tm"), data, path), KERNEL, flags))
+    image = ModuleImage(ModuleName("tm"), data, path)
+    return list(file_findings(GivenFile.of(image, KERNEL, flags)))
 
 
 def refusal(data: bytes, path: str = "") -> tuple[int, list[str]]:

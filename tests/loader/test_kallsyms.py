@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
+from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.kallsyms import ModuleSymbol, module_symbols
 from lkm.loader.layout import layout
 from lkm.loader.options import KernelOptions
 from lkm.module.file import image_from_bytes
 from tests.builders.elf import SHN_ABS, WEAK, AnExport, ASection, ASymbol, a_module
+from tests.loader.examining import facts_of
 
 WRITE, ALLOC, EXEC = 1, 2, 4
 NOBITS, OBJECT = 8, 1
@@ -35,7 +36,7 @@ SYMBOLS = (
 
 def facts(**parts: object) -> ModuleFacts:
     image = image_from_bytes(a_module(**({"extra": SECTIONS} | parts)), name="tiny")
-    return module_facts(image, KernelFacts(release="6.1.0"))
+    return facts_of(image, KernelFacts(release="6.1.0"))
 
 
 def symbols(module: ModuleFacts, options: KernelOptions | None = None) -> dict[str, ModuleSymbol]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
+from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.layout import layout
 from lkm.loader.options import KernelOptions
 from lkm.module.file import image_from_bytes
 from tests.builders.elf import ASection, ASymbol, a_module
+from tests.loader.examining import facts_of
 
 PAGE = 4096
 WRITE, ALLOC, EXEC = 1, 2, 4
@@ -13,7 +14,7 @@ NOBITS = 8
 
 def facts(flags: int = 0, **parts: object) -> ModuleFacts:
     kernel = KernelFacts(release="6.1.0")
-    return module_facts(image_from_bytes(a_module(**parts), name="tiny"), kernel, flags)
+    return facts_of(image_from_bytes(a_module(**parts), name="tiny"), kernel, flags)
 
 
 def size(module: ModuleFacts, version: tuple[int, int] = (6, 1)) -> int:

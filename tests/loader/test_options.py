@@ -22,6 +22,8 @@ def test_the_names_are_those_of_the_configuration() -> None:
 
 
 def test_the_default_is_debians() -> None:
-    on = {f"CONFIG_{name}": "y" for name in OPTION_NAMES if name != "MODULE_SIG_FORCE"}
+    off = {"MODULE_SIG_FORCE", "MODULE_DECOMPRESS"}
+    off |= {f"MODULE_COMPRESS_{name}" for name in ("GZIP", "XZ", "ZSTD")}
+    on = {f"CONFIG_{name}": "y" for name in OPTION_NAMES if name not in off}
 
     assert KernelOptions.from_config(on) == DEBIAN == KernelOptions()

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from lkm.loader.checks import examine
-from lkm.loader.facts import KernelFacts, KernelSymbol, module_facts
+from lkm.loader.facts import KernelFacts, KernelSymbol
 from lkm.loader.parameter_values import Setting, set_parameters, words
 from lkm.loader.parameters import declared_parameters
 from lkm.loader.taint import Taint
 from lkm.module.file import image_from_bytes
-from tests.loader.examining import SIGNATURE, a_kernel
+from tests.loader.examining import SIGNATURE, a_kernel, facts_of
 from tests.loader.parameter_modules import DECLARED, a_parameter_module
 
 KERNEL = KernelFacts(release="6.1.0")
@@ -21,7 +21,7 @@ KERNEL = KernelFacts(release="6.1.0")
 
 def outcome(given: str) -> tuple[int, list[str], dict[str, str | None]]:
     """Return the errno, the kernel's lines, and what the parameters show then."""
-    module = module_facts(image_from_bytes(a_parameter_module(), name="tiny"), KERNEL)
+    module = facts_of(image_from_bytes(a_parameter_module(), name="tiny"), KERNEL)
     setting = Setting()
     findings = list(set_parameters("tm", declared_parameters(module), given, setting))
     numbers = [finding.errno for finding in findings if finding.refuses]

@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from lkm.errors import FormatError
-from lkm.loader.facts import KernelFacts, ModuleFacts, module_facts
+from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.parameters import Parameter, declared_parameters
 from lkm.module.file import image_from_bytes
 from tests.builders.elf import a_module
+from tests.loader.examining import facts_of
 from tests.loader.parameter_modules import DECLARED, a_parameter_module
 
 
 def facts(data: bytes) -> ModuleFacts:
-    return module_facts(image_from_bytes(data, name="tiny"), KernelFacts(release="6.1.0"))
+    return facts_of(image_from_bytes(data, name="tiny"), KernelFacts(release="6.1.0"))
 
 
 def declared() -> dict[str, Parameter]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lkm.loader.facts import KernelFacts, module_facts
+from lkm.loader.facts import KernelFacts
 from lkm.loader.kallsyms import module_symbols
 from lkm.loader.layout import layout
 from lkm.module.file import read_image
 from lkm.names import is_module_file, module_name_of_path
 from tests.conftest import missing
 from tests.debian import NotHere, unpacked
+from tests.loader.examining import facts_of
 
 SEEN = Path(__file__).parent.parent / "data"
 
@@ -37,7 +38,7 @@ def test_sizes_and_symbols_are_those_that_a_real_kernel_showed(release: str, cou
     for path in (root / "lib/modules").rglob("*.ko*"):
         name = module_name_of_path(str(path))
         if name in seen and is_module_file(path.name):
-            module = module_facts(read_image(str(path)), kernel)
+            module = facts_of(read_image(str(path)), kernel)
             laid_out = layout(module, kernel.version)
             lines = [f"{each.type} {each.name}" for each in module_symbols(module, laid_out, {})]
             digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()

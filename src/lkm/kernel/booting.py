@@ -19,8 +19,8 @@ from lkm._text import decode
 from lkm.elf.constants import EM_X86_64
 from lkm.errors import FileError, FormatError, LkmError
 from lkm.kernel.image_facts import ImageFacts, image_facts, is_on, kernel_options, known_percpu_end
-from lkm.kernel.memory import PERCPU_START
 from lkm.loader.facts import KernelSymbol
+from lkm.loader.memory import PERCPU_START
 from lkm.loader.options import KernelOptions
 from lkm.loader.symvers import parse_symvers
 from lkm.module.facts import Module
@@ -31,6 +31,7 @@ from lkm.tree.scan.reading import scan_tree
 from lkm.tree.scan.search import SearchRules
 from lkm.tree.scan.walking import choose, walk
 from lkm.vmlinux.answers import Answer, CouldNotTell, NotThere
+from lkm.vmlinux.certificates import Certificate
 from lkm.vmlinux.exports import KernelExport
 from lkm.vmlinux.kallsyms import KernelSymbols
 
@@ -45,8 +46,9 @@ class BootFacts:
     what could not be told, and why. *exports_source* is the file that *symbols* come from, empty
     where they are assumed. *vermagic* is the image's where *vermagic_told*, else that of most
     modules, empty where none states one. *assumed* are the names of the *options* that nothing
-    tells. *kallsyms* is None where the kernel's own symbols are not known. *modules* are as many
-    as the tree has, *unreadable* those left out, None where no module had to be read.
+    tells. *kallsyms* is None where the kernel's own symbols are not known, *certificates* where it
+    is not known whom it trusts. *modules* are as many as the tree has, *unreadable* those left
+    out, None where no module had to be read.
     """
 
     image: str
@@ -67,6 +69,7 @@ class BootFacts:
     percpu_end: int
     symbols: tuple[KernelSymbol, ...]
     exports_source: str
+    certificates: tuple[Certificate, ...] | None
     sysfs_names: frozenset[str]
     modules: int
     unreadable: int | None
@@ -114,6 +117,7 @@ def boot_facts(
         percpu_end=PERCPU_START if percpu_end is None else percpu_end,
         symbols=tuple(_symbols(told, symvers, tree)),
         exports_source=symvers or (told.path if told.exports is not None else ""),
+        certificates=told.certificates,
         sysfs_names=_sysfs_names(directory),
         modules=tree.module_count,
         unreadable=tree.unreadable,
@@ -189,6 +193,7 @@ class _Told:
         self.exports: tuple[KernelExport, ...] | None = None
         self.kallsyms: KernelSymbols | None = None
         self.struct_module_size: int | None = None
+        self.certificates: tuple[Certificate, ...] | None = None
         self.processor: tuple[int, bool, str] | None = None
         facts = image.facts
         if facts is None:
@@ -198,6 +203,7 @@ class _Told:
         self.exports = self._known("exports", facts.exports)
         self.kallsyms = self._known("kallsyms", facts.kallsyms)
         self.struct_module_size = self._known("size of struct module", facts.struct_module_size)
+        self.certificates = self._known("certificates", facts.certificates)
         if facts.machine is not None:
             self.processor = facts.machine, facts.is_64bit, facts.order
 
@@ -224,6 +230,7 @@ def _exported(exports: Iterable[KernelExport]) -> Iterator[KernelSymbol]:
             crc=export.crc,
             gpl_only=export.gpl_only,
             namespace=export.namespace,
+            address=export.address,
         )
 
 

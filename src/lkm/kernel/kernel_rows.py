@@ -10,10 +10,12 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from lkm._text import encode
+from lkm.errors import FormatError
 from lkm.kernel.booting import BootFacts
 from lkm.kernel.store import as_bytes, as_number, as_text
 from lkm.loader.findings import LogLine
 from lkm.loader.options import OPTION_NAMES, KernelOptions
+from lkm.vmlinux.certificates import Certificate, parse_certificate
 
 _TEXTS = (
     "release",
@@ -37,6 +39,7 @@ _NUMBERS = (
     "modversions",
     "retpoline",
     "vermagic_told",
+    "certificates_told",
     "percpu_end",
     "tree_modules",
     "tainted",
@@ -44,6 +47,7 @@ _NUMBERS = (
 )
 _KALLSYMS = "/proc/kallsyms"
 _LARGEST = 256 << 20
+_SIGN = 1 << 63
 
 
 def read_values(connection: sqlite3.Connection) -> dict[str, str]:
@@ -79,12 +83,21 @@ def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
     """Write what does not change: values, exports, symbols, the built-ins with a folder."""
     write_values(connection, _boot_values(facts))
     connection.executemany(
-        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?, ?)",
         [
-            (encode(symbol.name), symbol.crc, symbol.gpl_only, encode(symbol.namespace))
+            (
+                encode(symbol.name),
+                symbol.crc,
+                symbol.gpl_only,
+                encode(symbol.namespace),
+                as_offset(symbol.address),
+            )
             for symbol in facts.symbols
         ],
     )
+    known = facts.certificates or ()
+    data = [(number, certificate.data) for number, certificate in enumerate(known)]
+    connection.executemany("INSERT INTO certificate VALUES (?, ?)", data)
     names = [(encode(name),) for name in sorted(facts.sysfs_names)]
     connection.executemany("INSERT INTO sysfs_name VALUES (?)", names)
     if facts.kallsyms is not None:
@@ -115,8 +128,30 @@ def _boot_values(facts: BootFacts) -> dict[str, str]:
         "tree_modules": str(facts.modules),
         "unreadable": _optional(facts.unreadable),
         "tainted": "0",
+        "certificates_told": str(int(facts.certificates is not None)),
         **options,
     }
+
+
+def as_offset(address: int | None) -> int | None:
+    """Return *address* as it is stored, since SQLite's integers are signed."""
+    if address is None or address < _SIGN:
+        return address
+    return address - 2 * _SIGN
+
+
+def as_address(stored: object) -> int | None:
+    """Return a stored address, None for none; raises as ``as_text``."""
+    return None if stored is None else as_number(stored) % (2 * _SIGN)
+
+
+def read_certificates(connection: sqlite3.Connection) -> tuple[Certificate, ...]:
+    """Return the certificates that the kernel trusts; raises as ``as_text`` for what are none."""
+    found = connection.execute("SELECT data FROM certificate ORDER BY number")
+    try:
+        return tuple([parse_certificate(as_bytes(data)) for (data,) in found])
+    except FormatError as error:
+        raise sqlite3.DatabaseError(f"a certificate that is damaged: {error}") from None
 
 
 def _optional(number: int | None) -> str:

@@ -6,16 +6,15 @@ What is stored is checked when it is read: ``sqlite3.DatabaseError`` for what lk
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lkm._text import encode
-from lkm.kernel.kernel_rows import packed, read_values, unpacked
+from lkm.kernel.kernel_rows import as_address, as_offset, packed, read_values, unpacked
 from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
-from lkm.kernel.memory import MODULES_START, PERCPU, Allocation, allocate, allocate_percpu
 from lkm.kernel.sandbox_files import ModuleFile, ShownModule
 from lkm.kernel.store import as_bytes, as_number, as_text
-from lkm.loader.layout import Layout
+from lkm.loader.memory import MODULES_START, PERCPU, Allocation
 from lkm.loader.taint import Taint, letters
 from lkm.module.symbols import Export
 from lkm.names import ModuleName
@@ -63,7 +62,7 @@ def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...] | None) -> S
         refcnt=None if holders is None else len(holders),
         holders=holders or (),
         state=as_state(state),
-        address=None if address is None else as_number(address) + MODULES_START,
+        address=as_address(address),
         taints=letters(as_number(taints)),
         permanent=bool(permanent) and holders is not None,
     )
@@ -80,7 +79,8 @@ class NewModule:
     """A module that is to be written down, with everything that belongs to it.
 
     *address* is what ``/proc/modules`` shows, None for a module without it. *kallsyms* are its
-    lines. *owners* are the modules that it uses.
+    lines. *export_addresses* are those of its *exports*, as far as they are known. *owners* are
+    the modules that it uses.
     """
 
     name: str
@@ -94,6 +94,7 @@ class NewModule:
     params: str
     allocations: Sequence[Allocation]
     exports: Sequence[Export]
+    export_addresses: Mapping[str, int]
     owners: Sequence[str]
     kallsyms: bytes
     files: Sequence[ModuleFile]
@@ -108,7 +109,7 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
             encode(new.name),
             new.size,
             LIVE,
-            None if new.address is None else new.address - MODULES_START,
+            as_offset(new.address),
             int(new.taints),
             new.permanent,
             None if new.version is None else encode(new.version),
@@ -125,7 +126,7 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
         [(number, each.folder, encode(each.name), each.mode, each.data) for each in new.files],
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO export VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO export VALUES (?, ?, ?, ?, ?, ?)",
         [
             (
                 encode(export.name),
@@ -133,6 +134,7 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
                 None if export.crc is None else export.crc & 0xFFFF_FFFF,
                 export.gpl_only,
                 encode(export.namespace),
+                as_offset(new.export_addresses.get(export.name)),
             )
             for export in new.exports
         ],
@@ -188,18 +190,17 @@ def read_kallsyms(connection: sqlite3.Connection) -> bytes:
     return b"".join([unpacked(data) for (data,) in found])
 
 
-def place_module(connection: sqlite3.Connection, wanted: Layout) -> tuple[Allocation, ...] | None:
-    """Return a place for each area of *wanted*, per-CPU data too, None where one does not fit."""
+def read_areas(connection: sqlite3.Connection) -> tuple[tuple[int, int], ...]:
+    """Return start and size of each piece of memory that modules have."""
     found = connection.execute("SELECT start, size FROM area")
-    taken = [(as_number(start) + MODULES_START, as_number(size)) for start, size in found]
-    placed = allocate(wanted.areas, taken)
-    if placed is None or wanted.percpu is None or not wanted.percpu.size:
-        return placed
+    return tuple([(as_number(start) + MODULES_START, as_number(size)) for start, size in found])
+
+
+def read_percpu(connection: sqlite3.Connection) -> tuple[tuple[int, int], ...]:
+    """Return start and size of each piece of per-CPU data that modules have."""
     first = _percpu_end(connection)
     found = connection.execute("SELECT start, size FROM percpu")
-    taken = [(as_number(start) + first, as_number(size)) for start, size in found]
-    percpu = allocate_percpu(wanted.percpu, first, taken)
-    return None if percpu is None else (*placed, percpu)
+    return tuple([(as_number(start) + first, as_number(size)) for start, size in found])
 
 
 def _percpu_end(connection: sqlite3.Connection) -> int:

@@ -18,7 +18,6 @@ from lkm.errors import FileError, KernelError, NoUnloadingError
 from lkm.kernel import kernel_rows, rows
 from lkm.kernel.booting import BootFacts, boot_facts
 from lkm.kernel.loaded import LIVE, LoadedModule
-from lkm.kernel.memory import section_addresses
 from lkm.kernel.module_files import kallsyms_lines, module_files
 from lkm.kernel.protocol import FORCE
 from lkm.kernel.refusals import refusal
@@ -28,9 +27,9 @@ from lkm.kernel.sandbox_status import Status, read_status
 from lkm.kernel.store import Store, state_path
 from lkm.kernel.sysfs import SysFolder
 from lkm.loader.checks import Verdict, examine
+from lkm.loader.exported import export_addresses
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
-from lkm.loader.layout import layout
 from lkm.loader.taint import Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
@@ -167,13 +166,12 @@ class Sandbox:
         with self._store.changing() as connection:
             kernel = kernel_facts(connection)
             verdict = examine(image, kernel, flags=flags, params=params)
-            answer = verdict.errno
-            if not answer:
-                answer = _place(connection, image, params, verdict, kernel)
+            if not verdict.errno:
+                _write_module(connection, image, params, verdict, kernel)
             kernel_rows.write_log(connection, verdict.log)
             kernel_rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
-        if answer:
-            raise _refused(image, verdict, answer)
+        if verdict.errno:
+            raise _refused(image, verdict)
 
     def remove(self, name: ModuleName, *, flags: int = 0) -> None:
         """See Kernel. *name* must be the kernel's spelling, byte for byte."""
@@ -278,21 +276,19 @@ def _found(
     return values, boot_facts(root, release, directory, symvers=symvers, vmlinux=vmlinux)
 
 
-def _place(
+def _write_module(
     connection: sqlite3.Connection,
     image: ModuleImage,
     params: str,
     verdict: Verdict,
     kernel: KernelFacts,
-) -> int:
-    """Lay the module out and write it down; return 0, or ENOMEM where it does not fit."""
+) -> None:
+    """Write down the module that the checks let through, where they placed it."""
     module = verdict.module
     assert module is not None  # the checks let it through
-    laid_out = layout(module, kernel.version, kernel.options)
-    placed = rows.place_module(connection, laid_out)
-    if placed is None:
-        return errno.ENOMEM
-    addresses = section_addresses(laid_out, placed)
+    assert module.placed is not None
+    laid_out, placed = module.placed.laid_out, module.placed.allocations
+    addresses = module.placed.addresses
     texts = [each.start for each in placed if each.kind in {"core", "text"} and not each.init]
     rows.insert_module(
         connection,
@@ -308,12 +304,12 @@ def _place(
             params=params,
             allocations=placed,
             exports=module.exports,
+            export_addresses=export_addresses(module),
             owners=verdict.owners,
             kallsyms=kallsyms_lines(module, laid_out, addresses),
             files=module_files(module, laid_out, addresses, kernel.options),
         ),
     )
-    return 0
 
 
 def _removable(connection: sqlite3.Connection, name: ModuleName) -> LoadedModule:
@@ -335,17 +331,15 @@ def _counts_users(connection: sqlite3.Connection) -> bool:
     return kernel_rows.read_options(kernel_rows.read_values(connection)).module_unload
 
 
-def _refused(image: ModuleImage, verdict: Verdict, answer: int) -> KernelError:
+def _refused(image: ModuleImage, verdict: Verdict) -> KernelError:
     log = tuple([line.text for line in verdict.log])
     finding = verdict.refusal
     remedy = finding.remedy if finding is not None else ""
     if finding is not None and finding.evidence and not finding.log:
         # No line of the kernel tells why.
         remedy = f"{finding.evidence}; {remedy}" if remedy else finding.evidence
-    if answer == errno.EPERM and not remedy:
-        remedy = "the sandbox's own command line forbids it"
     name = verdict.module.name if verdict.module is not None else image.name
-    return refusal("insert", name, answer, log=log, remedy=remedy)
+    return refusal("insert", name, verdict.errno, log=log, remedy=remedy)
 
 
 def _disabled(operation: str, name: str) -> KernelError:

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 
 from lkm._text import encode
-from lkm.kernel.kernel_rows import read_options, read_values
-from lkm.kernel.rows import as_crc, as_state
+from lkm.kernel.kernel_rows import as_address, read_certificates, read_options, read_values
+from lkm.kernel.rows import as_crc, as_state, read_areas, read_percpu
 from lkm.kernel.store import as_number, as_text
 from lkm.loader.boot_options import boot_options
 from lkm.loader.facts import KernelFacts, KernelSymbol
@@ -39,6 +39,11 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         tainted=Taint(int(values["tainted"])),
         options=options,
         struct_module_size=int(struct_size) if struct_size else None,
+        certificates=read_certificates(connection) if values["certificates_told"] == "1" else None,
+        locked_down=options.security_lockdown_lsm and boot.locked_down,
+        areas_taken=read_areas(connection),
+        percpu_taken=read_percpu(connection),
+        percpu_end=int(values["percpu_end"]),
     )
 
 
@@ -55,9 +60,15 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
     def __getitem__(self, name: str) -> tuple[KernelSymbol, ...]:
         key = (encode(name),)
         found = [
-            KernelSymbol(name=name, crc=crc, gpl_only=bool(gpl_only), namespace=as_text(namespace))
-            for crc, gpl_only, namespace in self._connection.execute(
-                "SELECT crc, gpl_only, namespace FROM symbol WHERE name = ?", key
+            KernelSymbol(
+                name=name,
+                crc=as_crc(crc),
+                gpl_only=bool(gpl_only),
+                namespace=as_text(namespace),
+                address=as_address(address),
+            )
+            for crc, gpl_only, namespace, address in self._connection.execute(
+                "SELECT crc, gpl_only, namespace, address FROM symbol WHERE name = ?", key
             )
         ]
         found += [
@@ -66,13 +77,14 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
                 crc=as_crc(crc),
                 gpl_only=bool(gpl_only),
                 namespace=as_text(namespace),
+                address=as_address(address),
                 owner=as_text(owner),
                 owner_taints=Taint(as_number(taints)),
                 owner_state=as_state(state),
             )
-            for crc, gpl_only, namespace, owner, taints, state in self._connection.execute(
-                "SELECT crc, gpl_only, namespace, module.name, taints, state FROM export "
-                "JOIN module ON module.number = export.module WHERE export.name = ? "
+            for crc, gpl_only, namespace, address, owner, taints, state in self._connection.execute(
+                "SELECT crc, gpl_only, namespace, export.address, module.name, taints, state "
+                "FROM export JOIN module ON module.number = export.module WHERE export.name = ? "
                 "ORDER BY module.number DESC",
                 key,
             )

@@ -15,10 +15,11 @@ from urllib.parse import quote
 from lkm._text import decode
 from lkm.errors import FileError, NotBootedError, StateFileError
 
-FORMAT = 2
+FORMAT = 3
 """The version of the tables below; a file of a higher one is refused.
 
-1 had no symbols, no files of modules, and none of the kernel's options.
+1 had no symbols, no files of modules, and none of the kernel's options; 2 had no addresses of
+exports, and no certificates.
 """
 
 _APPLICATION = 0x6C6B6D53  # "lkmS"
@@ -29,8 +30,10 @@ _HEADER = b"SQLite format 3\0"
 _TABLES = """
 CREATE TABLE kernel (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE symbol (
-    name BLOB PRIMARY KEY, crc INTEGER, gpl_only INTEGER NOT NULL, namespace BLOB NOT NULL
+    name BLOB PRIMARY KEY, crc INTEGER, gpl_only INTEGER NOT NULL, namespace BLOB NOT NULL,
+    address INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE certificate (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE sysfs_name (name BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE module (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,
@@ -47,7 +50,7 @@ CREATE TABLE kernel_file (path TEXT PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE area (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
 CREATE TABLE export (
     name BLOB NOT NULL, module INTEGER NOT NULL, crc INTEGER, gpl_only INTEGER NOT NULL,
-    namespace BLOB NOT NULL, PRIMARY KEY (name, module)
+    namespace BLOB NOT NULL, address INTEGER, PRIMARY KEY (name, module)
 ) WITHOUT ROWID;
 CREATE TABLE use (
     number INTEGER PRIMARY KEY AUTOINCREMENT, user INTEGER NOT NULL, owner INTEGER NOT NULL,
@@ -59,6 +62,7 @@ CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NU
 _TABLE_NAMES = (
     "kernel",
     "symbol",
+    "certificate",
     "sysfs_name",
     "module",
     "percpu",

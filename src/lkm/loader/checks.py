@@ -1,12 +1,10 @@
 """The loader's checks of a module against a kernel, in the kernel's order.
 
-``CHECKS`` is that order, as Linux 6.1 has it; ``examine`` goes through it. A refusal ends the
-kernel's walk after the check that refuses: of several unknown symbols each is logged, and the last
-one's errno is the answer.
+``checks_of`` is that order for a release; ``examine`` goes through it. A refusal ends the kernel's
+walk after the check that refuses: of several unknown symbols each is logged, and the last one's
+errno is the answer.
 
-A signature is taken for good where one is appended: verifying it needs the kernel's certificates.
-Not looked at yet: capabilities and lockdown, relocations, BTF.
-Source: kernel/module/main.c, load_module and what it calls; kernel/module/version.c.
+Source: kernel/module/main.c, load_module and what it calls.
 """
 
 from __future__ import annotations
@@ -15,17 +13,38 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from lkm.elf.constants import EM_X86_64, SHF_EXECINSTR, SHF_WRITE
 from lkm.errors import FormatError
-from lkm.loader.elf_checks import STRUCT_CHECKED, THIS_MODULE, elf_findings, struct_differs
-from lkm.loader.facts import KernelFacts, ModuleFacts, find_section, module_facts
-from lkm.loader.findings import Finding, LogLine, unforceable
+from lkm.loader import entry_checks
+from lkm.loader.btf_checks import btf
+from lkm.loader.decompression import decompression
+from lkm.loader.elf_checks import elf_checks
+from lkm.loader.facts import KernelFacts, ModuleFacts
+from lkm.loader.findings import DAMAGED, Finding, LogLine, unforceable
+from lkm.loader.given import GivenFile
+from lkm.loader.init_checks import init
+from lkm.loader.memory import place
+from lkm.loader.modinfo_checks import (
+    blacklist,
+    caught_names,
+    content_taints,
+    livepatch,
+    source_taints,
+    taint_finding,
+    taints_at_once,
+    vermagic,
+)
+from lkm.loader.module_facts import module_facts
 from lkm.loader.parameter_values import Setting, set_parameters
 from lkm.loader.parameters import declared_parameters
+from lkm.loader.placing_checks import memory, name_free, percpu_memory, struct_size, writable_code
+from lkm.loader.releases import EARLY_CHECKS
+from lkm.loader.relocation_checks import relocations
+from lkm.loader.signature_checks import signature, unsigned
 from lkm.loader.symbol_checks import duplicate_exports, linked_owners, module_layout, symbols
 from lkm.loader.taint import UNTAINTED, Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 
+FileCheck = Callable[[GivenFile], Iterator[Finding]]
 Check = Callable[[ModuleFacts, KernelFacts], Iterator[Finding]]
 
 
@@ -53,26 +72,53 @@ class Verdict:
         refusing = [finding for finding in self.findings if finding.refuses]
         return refusing[-1] if refusing else None
 
+    @property
+    def doubts(self) -> tuple[Finding, ...]:
+        """Return the findings of checks that could not tell."""
+        return tuple([finding for finding in self.findings if finding.could_not_tell])
+
 
 def examine(
-    image: ModuleImage, kernel: KernelFacts, *, flags: int = 0, params: str = ""
+    image: ModuleImage,
+    kernel: KernelFacts,
+    *,
+    flags: int = 0,
+    params: str = "",
+    init_returns: int | None = None,
 ) -> Verdict:
     """Go through the checks as *kernel* would when asked to load *image*; stop where it stops.
 
-    *flags* are finit_module's: 1 ignores CRCs, 2 the vermagic. *params* are the parameters given.
+    *flags* are finit_module's: 1 ignores CRCs, 2 the vermagic, 4 says that the file is compressed.
+    *params* are the parameters given. *init_returns* is what the module's init function answers,
+    None where nobody has said that.
     """
     walk = _Walk(kernel)
-    if walk.refused_by(elf_findings(image, kernel, flags)):
+    given = GivenFile.of(image, kernel, flags)
+    if walk.refused_by(file_findings(given)):
         return walk.verdict(None)
     try:
-        module = module_facts(image, kernel, flags, params)
+        module = module_facts(image.path, given, params, init_returns)
+        module = replace(module, placed=place(module, kernel))
     except FormatError as error:
-        walk.refused_by(iter([Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))]))
+        broken = Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error), remedy=DAMAGED)
+        walk.refused_by(iter([broken]))
         return walk.verdict(None)
-    for check in CHECKS:
-        if walk.refused_by(check(module, walk.kernel)):
+    for check_module in checks_of(kernel):
+        if walk.refused_by(check_module(module, walk.kernel)):
             return walk.verdict(module)
     return walk.verdict(module, linked_owners(module, kernel))
+
+
+def file_findings(given: GivenFile) -> Iterator[Finding]:
+    """Yield what the kernel finds in the file before it knows a module, up to the first refusal.
+
+    What *given* is wrapped in is taken off on the way.
+    """
+    for check in (*_FILE_CHECKS, *elf_checks(given)):
+        for finding in check(given):
+            yield finding
+            if finding.refuses:
+                return
 
 
 class _Walk:
@@ -110,161 +156,6 @@ class _Walk:
         )
 
 
-def blacklist(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Look the name up in ``module_blacklist=``: exactly as written, dashes and all."""
-    if module.log_name in kernel.blacklist:
-        yield Finding(
-            check="module-blacklist",
-            errno=errno.EPERM,
-            log=(LogLine(3, f"Module {module.log_name} is blacklisted"),),
-            evidence=f"module_blacklist= on the kernel's command line names {module.log_name}",
-            remedy="boot without it in module_blacklist=",
-        )
-
-
-def vermagic(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Compare the vermagic; where CRCs are compared the release in it is not."""
-    theirs = None if module.flags & 2 else module.modinfo.get("vermagic")
-    if theirs is None and not kernel.options.module_force_load:
-        yield unforceable("vermagic", "it has no vermagic to compare, or is told to ignore it")
-        return
-    if theirs is None:
-        yield taint_finding(
-            "vermagic", Taint.FORCED, f"{module.name}: bad vermagic: kernel tainted.", kernel
-        )
-        return
-    ours = kernel.vermagic
-    has_versions = kernel.modversions and module.versions is not None
-    if ours is None or _same_magic(theirs, ours, has_versions=has_versions):
-        return
-    text = f"{module.log_name}: version magic '{theirs}' should be '{ours}'"
-    yield Finding(
-        check="vermagic",
-        errno=errno.ENOEXEC,
-        log=(LogLine(3, text),),
-        evidence=f"the module was built for '{theirs}', the kernel is '{ours}'",
-        remedy="take the module file built for exactly this kernel, or build it against it",
-    )
-
-
-def _same_magic(theirs: str, ours: str, *, has_versions: bool) -> bool:
-    if has_versions:
-        theirs, ours = theirs.partition(" ")[2], ours.partition(" ")[2]
-    return theirs == ours
-
-
-def modinfo_taints(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Taint by what the modinfo says, and by what it does not say."""
-    name, modinfo = module.name, module.modinfo
-    if "intree" not in modinfo:
-        text = f"{name}: loading out-of-tree module taints kernel."
-        yield taint_finding("out-of-tree", Taint.OUT_OF_TREE, text, kernel)
-    if kernel.retpoline and kernel.machine == EM_X86_64 and "retpoline" not in modinfo:
-        text = f"{name}: loading module not compiled with retpoline compiler."
-        spectre = LogLine(3, "Spectre V2 : System may be vulnerable to spectre v2")
-        yield Finding(check="retpoline", log=(spectre, LogLine(4, text)), evidence=text)
-    if "staging" in modinfo:
-        text = (
-            f"{name}: module is from the staging directory, the quality is unknown, you have been "
-            "warned."
-        )
-        yield taint_finding("staging", Taint.STAGING, text, kernel, always=True)
-    if "livepatch" in modinfo:
-        text = f"{name}: tainting kernel with TAINT_LIVEPATCH"
-        yield taint_finding("livepatch", Taint.LIVEPATCH, text, kernel, level=5)
-    if module.proprietary:
-        text = f"{name}: module license '{module.license}' taints kernel."
-        yield taint_finding("license", Taint.PROPRIETARY, text, kernel)
-    if "test" in modinfo:
-        text = f"{name}: loading test module taints kernel."
-        yield taint_finding("test-module", Taint.TEST, text, kernel)
-
-
-def taint_finding(
-    check: str,
-    taint: Taint,
-    text: str,
-    kernel: KernelFacts,
-    *,
-    level: int = 4,
-    always: bool = False,
-) -> Finding:
-    """Return the finding that taints module and kernel.
-
-    The kernel logs *text* the first time that it gets this taint, or *always*.
-    """
-    said = always or not kernel.tainted & taint
-    return Finding(
-        check=check,
-        log=(LogLine(level, text),) if said else (),
-        evidence=text,
-        taint=taint,
-        kernel_taint=taint,
-    )
-
-
-def writable_code(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse a section that is both writable and executable (CONFIG_STRICT_MODULE_RWX)."""
-    if not kernel.options.strict_module_rwx:
-        return
-    both = SHF_WRITE | SHF_EXECINSTR
-    for section in module.sections:
-        if section.flags & both == both:
-            text = (
-                f"{module.name}: section {section.name} (index {section.index}) has invalid "
-                "WRITE|EXEC flags"
-            )
-            yield Finding(
-                check="writable-code",
-                errno=errno.ENOEXEC,
-                log=(LogLine(3, text),),
-                evidence=text,
-                remedy="build the module without sections that are writable and executable",
-            )
-            return
-
-
-def struct_size(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse what an older kernel would oops on: a struct module of another size than its own."""
-    if kernel.version >= STRUCT_CHECKED:
-        return  # looked at long before, with a line of the kernel's own
-    this_module = find_section(module.elf, THIS_MODULE)
-    if this_module is not None and struct_differs(this_module, kernel):
-        yield Finding(
-            check="struct-size",
-            errno=errno.ENOEXEC,
-            evidence=(
-                f"struct module has {this_module.size} bytes in the file, "
-                f"{kernel.struct_module_size} in the kernel; Linux before 6.4 does not look, "
-                "takes what lies behind the struct for its part, and oopses: lkm refuses instead"
-            ),
-            remedy="take the module file built for exactly this kernel; never load this one there",
-        )
-
-
-def name_free(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse a name that a loaded module has: the name in struct module counts."""
-    state = kernel.loaded.get(module.name)
-    if state is None:
-        return
-    yield Finding(
-        check="already-loaded",
-        errno=errno.EEXIST if state == "live" else errno.EBUSY,
-        evidence=f"a module named {module.name} is {state}",
-        remedy=f"remove {module.name} first, if this file is to replace it",
-    )
-
-
-def unsigned(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Taint by a module without a signature, on a kernel that knows of signatures."""
-    if kernel.options.module_sig and not module.signed:
-        text = (
-            f"{module.name}: module verification failed: signature and/or required key missing - "
-            "tainting kernel"
-        )
-        yield taint_finding("unsigned", Taint.UNSIGNED, text, kernel, level=5)
-
-
 def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Taint by exports that have no CRC, on a kernel that compares CRCs."""
     if kernel.modversions and any(export.crc is None for export in module.exports):
@@ -297,18 +188,55 @@ def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
         )
 
 
-CHECKS: tuple[Check, ...] = (
+def checks_of(kernel: KernelFacts) -> tuple[Check, ...]:
+    """Return the checks of a module's parts that *kernel* makes, in its order."""
+    return _EARLY if kernel.has(EARLY_CHECKS) else _LATE
+
+
+_FILE_CHECKS: tuple[FileCheck, ...] = (
+    entry_checks.supported,
+    entry_checks.permitted,
+    entry_checks.flags,
+    entry_checks.length,
+    decompression,
+    signature,
+)
+
+_LINKING: tuple[Check, ...] = (
+    exports_without_crcs,
+    symbols,
+    relocations,
+    duplicate_exports,
+    btf,
+    parameters,
+    sysfs_name,
+    init,
+)
+_LATE: tuple[Check, ...] = (
     blacklist,
     module_layout,
     vermagic,
-    modinfo_taints,
+    source_taints,
+    livepatch,
+    content_taints,
     writable_code,
+    memory,
     struct_size,
     name_free,
     unsigned,
-    exports_without_crcs,
-    symbols,
-    duplicate_exports,
-    parameters,
-    sysfs_name,
+    percpu_memory,
+    caught_names,
+    *_LINKING,
+)
+_EARLY: tuple[Check, ...] = (
+    blacklist,
+    module_layout,
+    vermagic,
+    livepatch,
+    name_free,
+    writable_code,
+    memory,
+    taints_at_once,
+    percpu_memory,
+    *_LINKING,
 )

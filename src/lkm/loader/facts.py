@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from lkm.elf.constants import ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, EM_X86_64
 from lkm.elf.file import ElfFile, Section
-from lkm.elf.symbols import Symbol, read_symbols
+from lkm.elf.symbols import Symbol
 from lkm.loader.options import DEBIAN, KernelOptions
+from lkm.loader.releases import Change, Version, parse_version
 from lkm.loader.taint import UNTAINTED, Taint
-from lkm.module.file import ModuleImage
-from lkm.module.modinfo import parse_modinfo
-from lkm.module.signature import MAGIC as SIGNATURE_MAGIC
-from lkm.module.symbols import Export, exports, struct_name, versions
+from lkm.module.symbols import Export
+from lkm.vmlinux.certificates import Certificate
+
+if TYPE_CHECKING:
+    from lkm.loader.memory import Placed
 
 SHF_ALLOC = 2
-PKCS7 = 2  # a signature's id type; the kernel takes no other
 
 # Source: include/linux/module.h, license_is_gpl_compatible. Case matters.
 _FREE_LICENSES = frozenset(
@@ -40,14 +42,16 @@ _FREE_LICENSES = frozenset(
 class KernelSymbol:
     """A symbol that a kernel, or a module loaded in it, exports.
 
-    *crc* is None where it has none or it is not known. *owner* is a loaded module's name, empty
-    for the kernel itself; *owner_taints* and *owner_state* are that module's.
+    *crc* is None where it has none or it is not known, *address* where it is not known. *owner* is
+    a loaded module's name, empty for the kernel itself; *owner_taints* and *owner_state* are that
+    module's.
     """
 
     name: str
     crc: int | None = None
     gpl_only: bool = False
     namespace: str = ""
+    address: int | None = None
     owner: str = ""
     owner_taints: Taint = UNTAINTED
     owner_state: str = "live"
@@ -63,7 +67,12 @@ class KernelFacts:
     kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
     a folder of their own in ``/sys/module``. *tainted* is what the kernel is tainted by so far.
     *struct_module_size* is the size of its struct module in bytes, None where it is not known, and
-    then not compared.
+    then not compared. *certificates* are those that it trusts, None where they are not known.
+    *capable* tells whether the asking process has CAP_SYS_MODULE, *locked_down* whether the kernel
+    was locked down.
+
+    *areas_taken* are start and size of the pieces of memory that modules have, *percpu_taken* the
+    same of per-CPU data, which begins at *percpu_end*, None where that is not known.
     """
 
     release: str
@@ -84,11 +93,21 @@ class KernelFacts:
     tainted: Taint = UNTAINTED
     options: KernelOptions = DEBIAN
     struct_module_size: int | None = None
+    certificates: tuple[Certificate, ...] | None = None
+    capable: bool = True
+    locked_down: bool = False
+    areas_taken: tuple[tuple[int, int], ...] = ()
+    percpu_taken: tuple[tuple[int, int], ...] = ()
+    percpu_end: int | None = None
 
     @property
-    def version(self) -> tuple[int, int]:
-        """Return the first two numbers of the release, (0, 0) where it has none."""
-        return release_version(self.release)
+    def version(self) -> Version:
+        """Return the numbers that the release begins with, zeros where it has none."""
+        return parse_version(self.release)
+
+    def has(self, change: Change) -> bool:
+        """Tell whether its release has *change*."""
+        return change.in_release(self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +117,8 @@ class ModuleFacts:
     *name* is the one in struct module, which it loads under; *log_name* is the modinfo's, which
     some log lines use. *versions* is None without a ``__versions`` section, or where it is to be
     ignored. *modinfo* holds the first value of each key, *namespaces* every ``import_ns``.
-    *params* is what was given at its insert.
+    *params* is what was given at its insert. *placed* is where it lies in that kernel's
+    memory. *init_returns* is what its init function answers, None where nobody has said that.
     """
 
     name: str
@@ -117,6 +137,8 @@ class ModuleFacts:
     flags: int
     is_64bit: bool
     params: str = ""
+    init_returns: int | None = None
+    placed: Placed | None = None
 
     @property
     def license(self) -> str:
@@ -135,27 +157,6 @@ class ModuleFacts:
         return "init_module" in names and "cleanup_module" not in names
 
 
-def release_version(release: str) -> tuple[int, int]:
-    """Return the first two numbers of *release* (``6.1.0-56-amd64``: 6, 1), (0, 0) without."""
-    first, _dot, rest = release.partition(".")
-    digits = len(rest) - len(rest.lstrip("0123456789"))
-    if not first.isdecimal() or not digits:
-        return 0, 0
-    return int(first), int(rest[:digits])
-
-
-def is_signed(data: bytes, flags: int) -> bool:
-    """Tell whether the kernel finds a PKCS#7 signature at the end of the file.
-
-    With a flag that ignores something it does not look. Whether the signature is good is not
-    looked at here.
-    """
-    id_type_at = len(data) - len(SIGNATURE_MAGIC) - 10
-    if flags & 3 or id_type_at < 0 or not data.endswith(SIGNATURE_MAGIC):
-        return False
-    return data[id_type_at] == PKCS7
-
-
 def as_native(data: bytes, kernel: KernelFacts) -> bytes:
     """Return *data* with the class and byte order of *kernel* in its ELF identification.
 
@@ -166,42 +167,6 @@ def as_native(data: bytes, kernel: KernelFacts) -> bytes:
     if data[4:6] == bytes((kind, order)):
         return data
     return data[:4] + bytes((kind, order)) + data[6:]
-
-
-def module_facts(
-    image: ModuleImage, kernel: KernelFacts, flags: int = 0, params: str = ""
-) -> ModuleFacts:
-    """Return the facts of *image*, which has passed ``elf_checks``, for that kernel.
-
-    Raises ``FormatError`` for parts that the loader of a real kernel would read blindly.
-    """
-    elf = ElfFile.from_bytes(as_native(image.data, kernel), what="module")
-    table = next(section for section in elf.sections if section.type == 2)
-    entries = parse_modinfo(allocated(elf, ".modinfo"))
-    modinfo: dict[str, str] = {}
-    for key, value in entries:
-        modinfo.setdefault(key, value)
-    name = struct_name(elf)
-    sections = ("__versions", "__version_ext_crcs")
-    has_versions = not flags & 1 and any(find_section(elf, name) for name in sections)
-    return ModuleFacts(
-        name=name,
-        log_name=modinfo.get("name", name),
-        path=image.path,
-        elf=elf,
-        sections=elf.sections,
-        symbols=read_symbols(elf),
-        symbol_table=table,
-        string_table=elf.sections[table.link],
-        modinfo=MappingProxyType(modinfo),
-        namespaces=frozenset([value for key, value in entries if key == "import_ns"]),
-        exports=exports(elf),
-        versions=_versions(elf) if has_versions else None,
-        signed=is_signed(image.data, flags),
-        flags=flags,
-        is_64bit=elf.is_64bit,
-        params=params,
-    )
 
 
 def find_section(elf: ElfFile, name: str) -> Section | None:
@@ -216,10 +181,3 @@ def allocated(elf: ElfFile, name: str) -> bytes:
     """Return the contents of ``find_section``'s answer, nothing where there is none."""
     section = find_section(elf, name)
     return b"" if section is None else elf.contents(section)
-
-
-def _versions(elf: ElfFile) -> Mapping[str, int]:
-    found: dict[str, int] = {}
-    for version in versions(elf):
-        found.setdefault(version.name, version.crc)
-    return MappingProxyType(found)

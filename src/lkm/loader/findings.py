@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from lkm.loader.taint import UNTAINTED, Taint
 
+DAMAGED = "the file is damaged or no module: take it anew from its package"
+"""What helps against bytes that no build has made."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
@@ -23,7 +26,8 @@ class Finding:
     *check* is the check's stable id, the same in text, JSON and documentation. *errno* is what
     the kernel answers because of it; 0 means that the module loads all the same. *log* are the
     kernel's lines. *evidence* says in words what differs from what, *remedy* what helps. *taint*
-    is what the module gets of it; *kernel_taint* what the kernel gets.
+    is what the module gets of it; *kernel_taint* what the kernel gets. *could_not_tell* marks a
+    check that lacks what it would have to know, which *evidence* names: its answer may be another.
     """
 
     check: str
@@ -33,6 +37,7 @@ class Finding:
     remedy: str = ""
     taint: Taint = UNTAINTED
     kernel_taint: Taint = UNTAINTED
+    could_not_tell: bool = False
 
     @property
     def refuses(self) -> bool:
@@ -50,4 +55,23 @@ def unforceable(check: str, why: str, errno: int = errno_module.ENOEXEC) -> Find
         errno=errno,
         evidence=f"{why}; the kernel loads nothing by force (CONFIG_MODULE_FORCE_LOAD is off)",
         remedy="take the module file built for exactly this kernel, and load it without force",
+    )
+
+
+def refusal(  # a finding's parts
+    check: str,
+    text: str,
+    number: int = errno_module.ENOEXEC,
+    *,
+    level: int = 3,
+    evidence: str = "",
+    remedy: str = DAMAGED,
+) -> Finding:
+    """Return the refusal that the kernel tells by *text* in its log, which is also the evidence."""
+    return Finding(
+        check=check,
+        errno=number,
+        log=(LogLine(level, text),),
+        evidence=evidence or text,
+        remedy=remedy,
     )

@@ -20,6 +20,7 @@ from lkm.elf.file import Section
 from lkm.elf.symbols import Symbol
 from lkm.loader.facts import ModuleFacts
 from lkm.loader.options import DEBIAN, KernelOptions
+from lkm.loader.releases import SEPARATE_AREAS, Version
 
 PAGE = 4096
 
@@ -62,12 +63,11 @@ class Layout:
         return sum([area.size for area in self.areas if not area.init])
 
 
-def layout(
-    module: ModuleFacts, version: tuple[int, int], options: KernelOptions = DEBIAN
-) -> Layout:
+def layout(module: ModuleFacts, version: Version, options: KernelOptions = DEBIAN) -> Layout:
     """Lay *module* out as a kernel of that *version* (6, 1) with those *options* does."""
     plan = _Plan(module, options)
-    areas = _separate_areas(plan) if version >= (6, 4) else _two_areas(plan)
+    separate = SEPARATE_AREAS.in_release(version)
+    areas = _separate_areas(plan) if separate else _two_areas(plan)
     return Layout(areas=areas, offsets=plan.offsets, percpu=plan.percpu, kept=plan.kept)
 
 

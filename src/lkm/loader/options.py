@@ -30,6 +30,14 @@ class KernelOptions:
     strict_module_rwx: bool = True
     kallsyms: bool = True
     kallsyms_all: bool = True
+    livepatch: bool = True
+    module_decompress: bool = False
+    module_compress_gzip: bool = False
+    module_compress_xz: bool = False
+    module_compress_zstd: bool = False
+    debug_info_btf_modules: bool = True
+    module_allow_btf_mismatch: bool = True
+    security_lockdown_lsm: bool = True
 
     @classmethod
     def from_config(cls, config: Mapping[str, str]) -> KernelOptions:

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from lkm.elf.file import Section
-from lkm.kernel.memory import MODULES_START, Allocation, allocate, allocate_percpu
 from lkm.loader.layout import PAGE, Area
+from lkm.loader.memory import MODULES_START, Allocation, allocate, allocate_percpu
 
 
 def a_percpu(size: int, alignment: int = 1) -> Section:

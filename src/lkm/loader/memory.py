@@ -1,4 +1,4 @@
-"""Where the sandbox kernel puts a module: each of its areas, and so each of its sections.
+"""Where a kernel puts a module: each of its areas, and so each of its sections.
 
 Memory is given out from ``MODULES_START`` on, the lowest gap that is large enough, and one page
 stays free behind each area, as vmalloc has it. What is needed for init only gets its place last and
@@ -8,11 +8,13 @@ of the per-CPU area that the kernel keeps for modules, behind its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from lkm.elf.file import Section
-from lkm.loader.layout import PAGE, Area, Layout, aligned
+from lkm.loader.facts import KernelFacts, ModuleFacts
+from lkm.loader.layout import PAGE, Area, Layout, aligned, layout
 
 MODULES_START = 0xFFFF_FFFF_C020_1000
 """Where the first module lands on an x86-64 kernel without address randomisation."""
@@ -22,6 +24,9 @@ PERCPU_START = 0x3_5000
 
 PERCPU = "percpu"
 """The kind of an allocation of per-CPU data."""
+
+AREAS = "areas"
+"""What a module that is too large lacks."""
 
 _MODULES_SIZE = 0xFFFF_FFFF_FF00_0000 - MODULES_START
 _PERCPU_SIZE = 8 << 10  # PERCPU_MODULE_RESERVE
@@ -34,6 +39,36 @@ class Allocation(NamedTuple):
     init: bool
     start: int
     size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A module in memory: how it is laid out, and where each piece and each section came to lie.
+
+    *addresses* are by the sections' indexes. A module that does not fit has none of them, and
+    *missing* tells what of.
+    """
+
+    laid_out: Layout
+    allocations: tuple[Allocation, ...] = ()
+    addresses: Mapping[int, int]
+    missing: str = ""
+
+
+def place(module: ModuleFacts, kernel: KernelFacts) -> Placed:
+    """Return where *kernel*, with what it has loaded, puts *module*."""
+    laid_out = layout(module, kernel.version, kernel.options)
+    placed = allocate(laid_out.areas, kernel.areas_taken)
+    if placed is None:
+        return Placed(laid_out=laid_out, addresses={}, missing=AREAS)
+    if laid_out.percpu is not None and laid_out.percpu.size:
+        end = PERCPU_START if kernel.percpu_end is None else kernel.percpu_end
+        percpu = allocate_percpu(laid_out.percpu, end, kernel.percpu_taken)
+        if percpu is None:
+            return Placed(laid_out=laid_out, addresses={}, missing=PERCPU)
+        placed = (*placed, percpu)
+    addresses = section_addresses(laid_out, placed)
+    return Placed(laid_out=laid_out, allocations=placed, addresses=addresses)
 
 
 def allocate(
