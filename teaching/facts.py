@@ -45,4 +45,5 @@ def kernel_facts(recipe: Recipe, certificate: bytes) -> VmlinuxFacts:
         ),
         config=parse_config(config_text(recipe)),
         certificates=(parse_certificate(certificate),),
+        btf=NotThere("the teaching kernel has no BTF"),
     )

@@ -11,6 +11,11 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     command -v kmod >/dev/null || missing="$missing kmod"
     command -v readelf >/dev/null || missing="$missing binutils"
     command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+    # Kernel modules for the guests: the compiler of Debian's kernels, and what kbuild's tools link.
+    command -v make >/dev/null || missing="$missing make"
+    command -v gcc-12 >/dev/null || missing="$missing gcc-12"
+    dpkg -s libelf1 >/dev/null 2>&1 || missing="$missing libelf1"
+    command -v cpio >/dev/null || missing="$missing cpio"
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
     command -v busybox >/dev/null || missing="$missing busybox-static"

@@ -254,6 +254,21 @@ class NoUnloadingError(KernelError):
     remedy = "boot it anew: nothing else removes a module there"
 
 
+class CannotTellError(LkmError):
+    """What the sandbox's kernel would do hangs on what nobody here knows; nothing was done.
+
+    *operation* is ``insert`` or ``write``, *subject* a module or a file, *evidence* what is not
+    known.
+    """
+
+    def __init__(self, operation: str, subject: str, evidence: str, remedy: str = "") -> None:
+        self.operation = operation
+        self.subject = subject
+        self.evidence = evidence
+        self.remedy = remedy
+        super().__init__(f"cannot tell what comes of it to {operation} {subject}: {evidence}")
+
+
 class NotBootedError(LkmError):
     """The sandbox kernel was never booted, so there is no kernel to ask or to change."""
 
@@ -272,3 +287,42 @@ class StateFileError(LkmError):
         self.problem = problem
         self.remedy = remedy or "name another file in LKM_STATE, or move this one away"
         super().__init__(f"{path}: {problem}")
+
+
+class LabError(LkmError):
+    """A real kernel in QEMU could not be started, or did not do what it was started for."""
+
+
+class NoLabProgramError(LabError):
+    """A program that the lab needs is not there; *package* is Debian's that has it."""
+
+    def __init__(self, program: str, problem: str, package: str) -> None:
+        self.program = program
+        self.package = package
+        self.remedy = f"install it (Debian: apt-get install {package})"
+        super().__init__(f"{program} {problem} (Debian: {package})")
+
+
+class GuestFailedError(LabError):
+    """The guest ended before its init did.
+
+    *output* is what the init had said, *last* what QEMU and the kernel said at the end, as lines.
+    """
+
+    def __init__(self, output: str, last: tuple[str, ...]) -> None:
+        self.output = output
+        self.last = last
+        cause = f": {quoted(last[-1])}" if last else ""
+        super().__init__(f"the guest ended before its init did{cause}")
+
+
+class GuestTimedOutError(LabError):
+    """The guest still ran when its time was over, and was stopped; *output*, *last* as above."""
+
+    remedy = "give it more time, or look at what its console said last"
+
+    def __init__(self, timeout_s: float, output: str, last: tuple[str, ...]) -> None:
+        self.timeout_s = timeout_s
+        self.output = output
+        self.last = last
+        super().__init__(f"the guest still ran after {timeout_s:g} s")

@@ -44,7 +44,7 @@ class ASymbol:
 @dataclass(frozen=True)
 class ARelocation:
     offset: int
-    symbol: str
+    symbol: str | int  # a name, or an index, which need not be there
     type: int = 1
     addend: int = 0
 
@@ -72,7 +72,7 @@ def an_elf(
             struct.pack(
                 order + ("QQq" if wide else "IIi"),
                 entry.offset,
-                (symbol_numbers[entry.symbol] << (32 if wide else 8)) | entry.type,
+                (_index(entry.symbol, symbol_numbers) << (32 if wide else 8)) | entry.type,
                 entry.addend,
             )
             for entry in entries
@@ -160,6 +160,10 @@ def an_elf(
     return bytes(body) + b"".join(headers)
 
 
+def _index(symbol: str | int, numbers: Mapping[str, int]) -> int:
+    return symbol if isinstance(symbol, int) else numbers[symbol]
+
+
 @dataclass(frozen=True, kw_only=True)
 class AnExport:
     name: str
@@ -180,6 +184,7 @@ class AModule:
     versions: Mapping[str, int] | None = None  # symbol -> CRC: makes __versions
     extra: Sequence[ASection] = field(default_factory=tuple)
     extra_symbols: Sequence[ASymbol] = field(default_factory=tuple)
+    extra_relocations: Mapping[str, Sequence[ARelocation]] = field(default_factory=dict)
     bits: int = 64
     order: str = "<"
     machine: int = EM_X86_64
@@ -237,7 +242,7 @@ def a_module(**parts: object) -> bytes:
     return an_elf(
         [*sections, *spec.extra],
         [*symbols, *spec.extra_symbols],
-        relocations,
+        {**relocations, **spec.extra_relocations},
         bits=spec.bits,
         order=spec.order,
         machine=spec.machine,

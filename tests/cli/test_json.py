@@ -72,6 +72,22 @@ CASES: dict[str, tuple[tuple[str, ...], int, str]] = {
     "the log": (("sandbox", "log"), 0, "lkm.sandbox-log/1"),
     "a file of the sandbox": (("sandbox", "cat", "/proc/modules"), 0, "lkm.sandbox-file/1"),
     "a missing one": (("sandbox", "cat", "/nosuch"), 1, "lkm.error/1"),
+    "writing to one": (
+        ("sandbox", "write", "/proc/sys/kernel/kptr_restrict", "1"),
+        0,
+        "lkm.sandbox-write/1",
+    ),
+    "writing what is refused": (
+        ("sandbox", "write", "/proc/sys/kernel/kptr_restrict", "9"),
+        1,
+        "lkm.error/1",
+    ),
+    "holding what is not there": (("sandbox", "hold", "nosuch"), 1, "lkm.error/1"),
+    "an init's answer without a sandbox": (
+        ("modprobe", *TREE, "--init-returns", "0", "vfat"),
+        1,
+        "lkm.error/1",
+    ),
     "booting nothing": (("sandbox", "boot", "--root", "/nonexistent"), 2, "lkm.error/1"),
     "reset": (("sandbox", "reset"), 0, "lkm.sandbox-reset/1"),
     "booting": (("sandbox", "boot", "--root", "{root}"), 0, "lkm.sandbox/1"),

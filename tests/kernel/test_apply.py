@@ -21,6 +21,7 @@ from lkm.kernel.live import LiveKernel
 from lkm.kernel.loaded import LoadedModule
 from lkm.kernel.protocol import IGNORE_MODVERSIONS
 from lkm.kernel.sandbox import Sandbox
+from lkm.kernel.sandbox_inserting import InitReturns
 from lkm.names import ModuleName
 from lkm.resolve.plan import (
     Builtin,
@@ -97,8 +98,15 @@ class FasterThanUs(Sandbox):
     def find(self, name: ModuleName) -> None:
         del name
 
-    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
-        del params, flags
+    def insert(
+        self,
+        image: ModuleImage,
+        params: str = "",
+        *,
+        flags: int = 0,
+        init_returns: InitReturns = None,
+    ) -> None:
+        del params, flags, init_returns
         raise AlreadyLoadedError("insert", image.name, errno.EEXIST)
 
 
@@ -121,8 +129,8 @@ class Busy(Sandbox):
     def find(self, name: ModuleName) -> LoadedModule:
         return LoadedModule(name=name, size=1)
 
-    def remove(self, name: ModuleName, *, flags: int = 0) -> None:
-        del flags
+    def remove(self, name: ModuleName, *, flags: int = 0, exit_hangs: bool = False) -> None:
+        del flags, exit_hangs
         self.tries += 1
         if self.tries < self.free_at:
             raise InUseError("remove", name, errno.EAGAIN)

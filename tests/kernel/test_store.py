@@ -91,6 +91,18 @@ def test_a_newer_lkms_file_is_left_as_it_is(tmp_path: Path) -> None:
         sandbox.boot(RELEASE, str(root))
 
 
+@pytest.mark.parametrize("key", ["machine", "percpu_end", "tainted", "tree_modules", "unreadable"])
+def test_a_number_that_no_kernel_has_is_told_as_damage(tmp_path: Path, key: str) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    sandbox.close()
+    with sqlite3.connect(sandbox.path) as connection:
+        connection.execute("UPDATE kernel SET value = ? WHERE key = ?", (b"9" * 5000, key))
+    connection.close()
+
+    with pytest.raises(StateFileError, match="damaged"):
+        sandbox.status()
+
+
 def test_an_empty_file_is_a_sandbox_that_was_never_booted(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.touch()

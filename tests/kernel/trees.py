@@ -8,14 +8,15 @@ from pathlib import Path
 from lkm.kernel.sandbox import Sandbox
 from lkm.module.file import ModuleImage, image_from_bytes, read_image
 from tests.builders.elf import AnExport, a_module
+from tests.builders.pkcs7 import A_NAME_AND_SERIAL, ASigner, a_message, appended
 
 RELEASE = "6.1.0-test"
 VERMAGIC = f"{RELEASE} SMP preempt mod_unload modversions "
 IN_TREE = ("intree=Y", "retpoline=Y")
 LAYOUT_CRC, PRINTK_CRC, PLAIN_CRC, GPL_CRC, NS_CRC = 0x11111111, 0x22222222, 0x33333333, 0x4444, 5
 
-# Enough of the record that Linux appends: PKCS#7, of one byte.
-SIGNATURE = b"S" + bytes([0, 0, 2, 0, 0, 0, 0, 0]) + b"\0\0\0\1" + b"~Module signature appended~\n"
+# By nobody known, so that a kernel whose certificates are not known cannot tell, and believes it.
+SIGNATURE = appended(b"", a_message(ASigner(identity=A_NAME_AND_SERIAL)))
 
 # A module that exports, one that needs it, one that needs both, and one on its own; all signed and
 # of the tree, so that nothing is tainted until a test wants it.

@@ -1,1 +1,0 @@
-"""Real kernels in throw-away QEMU machines."""

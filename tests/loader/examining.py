@@ -10,10 +10,12 @@ from lkm.loader.given import GivenFile
 from lkm.loader.module_facts import module_facts
 from lkm.module.file import ModuleImage, image_from_bytes
 from tests.builders.elf import a_module
+from tests.builders.pkcs7 import a_certificate, a_key, signed
 
 VERMAGIC = "6.1.0-56-amd64 SMP preempt mod_unload modversions "
 LAYOUT, PRINTK = 0x10, 0x20
-SIGNATURE = b"S" + bytes([0, 0, 2, 0, 0, 0, 0, 0]) + b"\0\0\0\1" + b"~Module signature appended~\n"
+KEY = a_key("rsa1024")
+CERTIFICATE = a_certificate(KEY)
 
 OUT_OF_TREE = "4 tm: loading out-of-tree module taints kernel."
 UNSIGNED = (
@@ -35,6 +37,7 @@ def a_kernel(*symbols: KernelSymbol, **parts: object) -> KernelFacts:
         "modversions": True,
         "retpoline": True,
         "symbols": MappingProxyType(every),
+        "certificates": (CERTIFICATE,),
     }
     return KernelFacts(**(defaults | parts))  # type: ignore[arg-type]  # KernelFacts' own fields
 
@@ -52,7 +55,7 @@ def a_file(**parts: object) -> bytes:
 
 def a_clean_file(**parts: object) -> bytes:
     """A module as the distribution has it: of the tree, with retpolines, signed."""
-    return a_file(**({"modinfo": ("retpoline=Y", "intree=Y")} | parts)) + SIGNATURE
+    return signed(a_file(**({"modinfo": ("retpoline=Y", "intree=Y")} | parts)), KEY, CERTIFICATE)
 
 
 def examined(data: bytes, kernel: KernelFacts | None = None, flags: int = 0) -> Verdict:

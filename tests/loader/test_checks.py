@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import struct
 
 import pytest
 
@@ -11,10 +10,10 @@ from lkm.loader.checks import checks_of
 from lkm.loader.findings import LogLine
 from lkm.loader.taint import Taint, letters
 from tests.builders.elf import ASection, ASymbol, an_elf
+from tests.builders.pkcs7 import appended
 from tests.loader.examining import (
     LOCKS,
     OUT_OF_TREE,
-    SIGNATURE,
     UNSIGNED,
     VERMAGIC,
     a_clean_file,
@@ -252,7 +251,7 @@ def test_every_finding_of_a_refusal_names_its_check_and_evidence() -> None:
 def test_a_file_cut_anywhere_is_refused_and_without_its_signature_unsigned(size: int) -> None:
     verdict = examined(a_clean_file()[:size])
 
-    if size < len(a_clean_file()) - len(SIGNATURE):
+    if size < len(a_file(modinfo=("retpoline=Y", "intree=Y"))):
         assert verdict.errno == errno.ENOEXEC
     else:
         assert (verdict.errno, letters(verdict.taints)) == (0, "E")
@@ -289,17 +288,15 @@ def test_signatures_enforced_refuse_an_unsigned_module() -> None:
 
 
 def test_a_signature_whose_length_lies_is_a_bad_message() -> None:
-    record = bytes([0, 0, 2, 0, 0, 0, 0, 0]) + struct.pack(">I", 1 << 30)
-
-    verdict = examined(a_file() + b"S" + record + SIGNATURE[13:])
+    verdict = examined(appended(a_file(), b"S", size=1 << 30))
 
     assert (verdict.errno, verdict.log) == (errno.EBADMSG, ())
 
 
 def test_a_signature_of_an_old_kind_counts_as_none() -> None:
-    old = b"S" + bytes([0, 0, 1, 0, 0, 0, 0, 0]) + SIGNATURE[9:]
+    data = a_file(modinfo=("retpoline=Y", "intree=Y"))
 
-    verdict = examined(a_file(modinfo=("retpoline=Y", "intree=Y")) + old)
+    verdict = examined(appended(data, b"S", record=b"\0\0\1\0\0\0\0\0"))
 
     assert log_of(verdict) == ["3 module: not signed with expected PKCS#7 message", UNSIGNED]
     assert letters(verdict.taints) == "E"

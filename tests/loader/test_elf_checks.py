@@ -184,7 +184,7 @@ def test_from_6_4_on_there_must_be_exactly_one_struct_module() -> None:
     kernel = a_kernel(release="6.12.1")
     text = ["3 module tm: Only one .gnu.linkonce.this_module section must exist."]
     twice = a_clean_file(extra=(ASection(".gnu.linkonce.this_module", bytes(896), flags=3),))
-    never = a_clean_file().replace(b".gnu.linkonce.this_module", b".gnu.linkonce.this_modulX")
+    never = a_file().replace(b".gnu.linkonce.this_module", b".gnu.linkonce.this_modulX")
 
     assert log_of(examined(twice, kernel)) == text
     assert log_of(examined(never, kernel)) == text

@@ -13,7 +13,8 @@ from lkm.loader.parameter_values import Setting, set_parameters, words
 from lkm.loader.parameters import declared_parameters
 from lkm.loader.taint import Taint
 from lkm.module.file import image_from_bytes
-from tests.loader.examining import SIGNATURE, a_kernel, facts_of
+from tests.builders.pkcs7 import signed
+from tests.loader.examining import CERTIFICATE, KEY, a_kernel, facts_of
 from tests.loader.parameter_modules import DECLARED, a_parameter_module
 
 KERNEL = KernelFacts(release="6.1.0")
@@ -71,6 +72,11 @@ def test_what_is_given_is_what_is_shown(given: str, name: str, shown: str | None
     ("given", "number", "log"),
     [
         ("num=abc", errno.EINVAL, ["3 tm: `abc' invalid for parameter `num'"]),
+        (
+            f"num={'9' * 5000}",
+            errno.ERANGE,
+            [f"3 tm: `{'9' * 5000}' invalid for parameter `num'"],
+        ),
         ("num=1x", errno.EINVAL, ["3 tm: `1x' invalid for parameter `num'"]),
         ("num=", errno.EINVAL, ["3 tm: `' invalid for parameter `num'"]),
         ("num", errno.EINVAL, ["3 tm: `' invalid for parameter `num'"]),
@@ -134,7 +140,8 @@ def test_errors_do_not_stop_the_parser_and_the_last_one_is_the_answer() -> None:
 
 
 def test_words_are_cut_as_the_kernel_cuts_them() -> None:
-    assert list(words('  a=1  b "c=2 3" d="4 5" -- e f')) == [
+    given = '  a=1  b "c=2 3" d="4 5" -- e f'
+    assert [(name, value, given[at:]) for name, value, at in words(given)] == [
         ("a", "1", 'b "c=2 3" d="4 5" -- e f'),
         ("b", None, '"c=2 3" d="4 5" -- e f'),
         ("c", "2 3", 'd="4 5" -- e f'),
@@ -143,13 +150,14 @@ def test_words_are_cut_as_the_kernel_cuts_them() -> None:
         ("e", None, "f"),
         ("f", None, ""),
     ]
-    assert list(words('a="never closed')) == [("a", "never closed", "")]
+    assert list(words('a="never closed')) == [("a", "never closed", 15)]
     assert list(words("")) == []
 
 
 def test_a_bad_value_refuses_the_module_and_an_unsafe_one_taints_the_kernel() -> None:
     image = image_from_bytes(
-        a_parameter_module(modinfo=("intree=Y", "retpoline=Y")) + SIGNATURE, name="tiny"
+        signed(a_parameter_module(modinfo=("intree=Y", "retpoline=Y")), KEY, CERTIFICATE),
+        name="tiny",
     )
     operations = {ops for ops, _mode, _flags in DECLARED.values() if ops.startswith("param_")}
     kernel = a_kernel(*[KernelSymbol(name=name) for name in operations], modversions=False)

@@ -87,6 +87,7 @@ def test_a_file_cut_anywhere_is_read_as_far_as_it_goes() -> None:
         ("fuse fuse c10:229", ("fuse", "fuse", "c", 10, 229)),
         (" a\tb  b7:0 more", ("a", "b", "b", 7, 0)),
         ("a b c 1:2x", ("a", "b", "c", 1, 2)),
+        (f"a b c{'0' * 5000}1:{'9' * 5000}", ("a", "b", "c", 1, 0xFFFF_FFFF)),
         ("", None),
         ("a b", None),
         ("a b p1:2", None),

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 
 import pytest
 
+from lkm.errors import NoLabProgramError
+from lkm.lab import qemu
+from lkm.lab.initramfs import script_initramfs
 from lkm.vmlinux.image import KernelImage
 from lkm.vmlinux.kallsyms import KernelSymbols, decode_kallsyms
 from tests.conftest import missing
 from tests.debian import NotHere
-from tests.lab import qemu
-from tests.lab.initramfs import NoBusybox, an_initramfs
 from tests.vmlinux.kernels import RealKernel, real_kernel
 
 pytestmark = [pytest.mark.lab, pytest.mark.debian]
@@ -42,15 +42,15 @@ def kernel(request: pytest.FixtureRequest) -> RealKernel:
         raise
 
 
-def test_every_line_is_what_the_running_kernel_prints(kernel: RealKernel, tmp_path: Path) -> None:
+def test_every_line_is_what_the_running_kernel_prints(kernel: RealKernel) -> None:
     image = KernelImage.open(str(kernel.image))
     symbols = decode_kallsyms(image)
     assert isinstance(symbols, KernelSymbols)
     text = symbols.as_text()
 
     try:
-        guest = qemu.run(image.data, an_initramfs(SCRIPT), tmp_path)
-    except (qemu.NoQemu, NoBusybox) as error:
+        guest = qemu.run(image.data, script_initramfs(SCRIPT))
+    except NoLabProgramError as error:
         missing("lab", str(error))
         raise
 

@@ -9,6 +9,7 @@ import pytest
 
 from lkm.errors import FormatError
 from lkm.vmlinux.answers import CouldNotTell, LayoutNotKnown, NotThere
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import parse_certificate
 from lkm.vmlinux.exports import KernelExport
 from lkm.vmlinux.facts import VmlinuxFacts
@@ -37,6 +38,7 @@ FULL = VmlinuxFacts(
     ),
     config=MappingProxyType({"CONFIG_MODULES": "y", "CONFIG_EMPTY": ""}),
     certificates=(parse_certificate(a_certificate()), parse_certificate(a_certificate("b", 2))),
+    btf=KernelBtf(100_750, frozenset({7, 8}), b"\0int\0a\xfb\0"),
 )
 EMPTY = VmlinuxFacts(
     release=None,
@@ -51,6 +53,7 @@ EMPTY = VmlinuxFacts(
     kallsyms=NotThere("no KALLSYMS"),
     config=CouldNotTell(""),
     certificates=CouldNotTell("no list"),
+    btf=NotThere("no BTF"),
 )
 NOTHING = VmlinuxFacts(
     release="",
@@ -65,11 +68,12 @@ NOTHING = VmlinuxFacts(
     kallsyms=KernelSymbols(addresses=(), types="", names=(), address_size=4),
     config=MappingProxyType({}),
     certificates=(),
+    btf=KernelBtf(0, frozenset(), b""),
 )
 
 
 def read_all(facts: VmlinuxFacts) -> tuple[object, ...]:
-    return (facts.exports, facts.kallsyms, facts.config, facts.certificates)
+    return (facts.exports, facts.kallsyms, facts.config, facts.certificates, facts.btf)
 
 
 @pytest.mark.parametrize("facts", [FULL, EMPTY, NOTHING], ids=["full", "empty", "nothing"])
@@ -123,7 +127,7 @@ def test_a_file_made_to_deceive_is_a_format_error_when_it_is_read() -> None:
         for value in (0, 0x7F, 0xFF):
             changed = with_right_checksum(whole[:place] + bytes([value]) + whole[place + 1 :])
             with contextlib.suppress(FormatError):
-                assert len(read_all(load(changed))) == 4
+                assert len(read_all(load(changed))) == 5
 
 
 def test_a_part_that_unpacks_to_more_than_it_says_is_a_format_error() -> None:
@@ -140,3 +144,16 @@ def test_a_part_that_unpacks_to_more_than_it_says_is_a_format_error() -> None:
 def test_missing_parts_are_a_format_error() -> None:
     with pytest.raises(FormatError, match="missing"):
         load(struct.pack("<8sHHI", b"LKMFACTS", 1, 0, 0))
+
+
+def test_facts_saved_before_there_was_a_part_for_btf_are_read_without_it() -> None:
+    whole = save(FULL)
+    heads = [whole[start : start + 12] for start in range(16, 16 + 9 * 12, 12)]
+    kept = sum(struct.unpack("<BBHII", head)[3] for head in heads[:8])
+    body = b"".join(heads[:8]) + whole[16 + 9 * 12 :][:kept]
+    data = struct.pack("<8sHHI", b"LKMFACTS", 1, 8, zlib.crc32(body)) + body
+
+    loaded = load(data)
+
+    assert loaded.certificates == FULL.certificates
+    assert isinstance(loaded.btf, CouldNotTell)

@@ -32,6 +32,14 @@ ON = Option(
     argument="KERNEL",
     own=True,
 )
+INIT_RETURNS = Option(
+    "init_returns",
+    "",
+    ("init-returns",),
+    "in the sandbox, where no init runs: have it return N, a negative errno to fail; or never",
+    argument="N|never",
+    own=True,
+)
 NO_CACHE = Option(
     "no_cache", "", ("no-cache",), "neither use nor remember facts of earlier runs", own=True
 )

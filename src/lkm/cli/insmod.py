@@ -5,10 +5,20 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import (
+    HELP,
+    INIT_RETURNS,
+    JSON,
+    NO_CACHE_OF_IMAGE,
+    ON,
+    SYSLOG,
+    VERBOSE,
+    VERSION,
+    Command,
+)
 from lkm.cli.opening import open_kernel
 from lkm.cli.options import Option
-from lkm.errors import FileError, KernelError, LkmError, MissingLibraryError
+from lkm.errors import CannotTellError, FileError, KernelError, LkmError, MissingLibraryError
 from lkm.kernel.apply import image_for
 from lkm.kernel.protocol import IGNORE_MODVERSIONS, IGNORE_VERMAGIC
 
@@ -43,6 +53,7 @@ COMMAND = Command(
         SYSLOG,
         VERBOSE,
         ON,
+        INIT_RETURNS,
         NO_CACHE_OF_IMAGE,
         JSON,
         VERSION,
@@ -64,6 +75,10 @@ def run(parsed: Parsed, console: Console) -> int:
     if not parsed.arguments:
         console.misused("missing filename.")
         return 1
+    if parsed.has("init_returns"):
+        from lkm.cli.answers import init_answer  # it is said rarely
+
+        init_answer(parsed)
     path, *words = parsed.arguments
     if path == "-":
         console.misused("this tool does not support loading from stdin!")
@@ -78,6 +93,10 @@ def run(parsed: Parsed, console: Console) -> int:
     kernel = open_kernel(parsed.last("on"), console)
     try:
         image = image_for(kernel, path)
+        if parsed.has("init_returns"):
+            from lkm.cli.answers import answer_inits, init_answer  # see above
+
+            answer_inits(kernel, [image.name], init_answer(parsed))
         kernel.insert(image, joined(words), flags=force_flags(parsed))
     except LkmError as error:
         _say_failed(path, error, console)
@@ -115,8 +134,11 @@ def failed_to_insert(path: str, error: KernelError, console: Console) -> None:
 def reason(error: LkmError, words: Mapping[int, str]) -> str:
     """Return kmod's word, one of *words* or strerror's, for why a module was not inserted.
 
-    What a decompressor says of a damaged file is EINVAL to kmod, one that is missing ENOSYS.
+    What a decompressor says of a damaged file is EINVAL to kmod, one that is missing ENOSYS. That
+    something cannot be told, kmod never says.
     """
+    if isinstance(error, CannotTellError):
+        return "Cannot tell what its init would do"
     if isinstance(error, FileError | KernelError):
         number = error.errno
     else:

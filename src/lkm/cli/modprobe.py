@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from lkm.cli.console import Closed
-from lkm.cli.dropin import HELP, JSON, NO_CACHE, ON, SYSLOG, VERBOSE, VERSION, Command
+from lkm.cli.dropin import (
+    HELP,
+    INIT_RETURNS,
+    JSON,
+    NO_CACHE,
+    ON,
+    SYSLOG,
+    VERBOSE,
+    VERSION,
+    Command,
+)
 from lkm.cli.insmod import FORCE_MODVERSION, FORCE_VERMAGIC, joined
 from lkm.cli.modprobe_work import milliseconds, verbosity
 from lkm.cli.options import Option
@@ -142,6 +152,7 @@ COMMAND = Command(
         ),
         VERBOSE,
         ON,
+        INIT_RETURNS,
         NO_CACHE,
         JSON,
         VERSION,
@@ -167,6 +178,10 @@ def run(parsed: Parsed, console: Console) -> int:
         release=parsed.last("release") if parsed.has("release") else None,
         config_paths=parsed.every("config"),
     )
+    if parsed.has("init_returns"):
+        from lkm.cli.answers import init_answer  # it is said rarely
+
+        init_answer(parsed)
     removing = parsed.has("remove") or parsed.has("remove_holders")
     shown = [key for key in _SHOWN if parsed.has(key)]
     if not parsed.arguments and "show_config" not in shown:

@@ -7,7 +7,7 @@ import os
 
 from lkm.cli.insmod import failed_to_insert, force_flags, reason
 from lkm.cli.modprobe_work import Work, asked_for
-from lkm.errors import CommandFailedError, KernelError, LkmError, NoSuchModuleError
+from lkm.errors import CannotTellError, CommandFailedError, KernelError, LkmError, NoSuchModuleError
 from lkm.resolve.plan import Insert
 from lkm.resolve.resolver import plan_load_file, plan_loads
 
@@ -29,6 +29,17 @@ class Loading(Work):
 
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """See Work."""
+        found = self._plans(word, params)
+        if self.parsed.has("init_returns"):
+            from lkm.cli.answers import answer_inits, init_answer  # it is said rarely
+
+            steps = [step for plan in found for step in plan.steps]
+            # What the others return, which these need, is not what is asked about.
+            names = [each.module for each in steps if isinstance(each, Insert) and not each.because]
+            answer_inits(self.target.kernel, names, init_answer(self.parsed))
+        return found
+
+    def _plans(self, word: str, params: str) -> tuple[Plan, ...]:
         catalog, settings = self.catalog(), self.target.settings()
         there = {} if self.show_all else {module.name: module.state for module in self.loaded()}
         ignore_commands = self.parsed.has("ignore_commands")
@@ -99,3 +110,5 @@ class Loading(Work):
             self.console.error(f"could not find module by name='{error.name}'")
         elif isinstance(error, KernelError) and isinstance(step, Insert):
             failed_to_insert(step.path, error, self.console)
+        elif isinstance(error, CannotTellError):
+            self.console.hint(str(error))

@@ -32,6 +32,14 @@ COMMAND = Command(
         SYSLOG,
         VERBOSE,
         ON,
+        Option(
+            "exit_returns",
+            "",
+            ("exit-returns",),
+            "in the sandbox, where no exit runs: never, and the module is left going",
+            argument="{never}",
+            own=True,
+        ),
         NO_CACHE_OF_IMAGE,
         JSON,
         VERSION,
@@ -46,6 +54,10 @@ def run(parsed: Parsed, console: Console) -> int:
     if not parsed.arguments:
         console.misused("missing module name.")
         return 1
+    if parsed.has("exit_returns"):
+        from lkm.cli.answers import exit_hangs  # it is said rarely
+
+        exit_hangs(parsed)
     target = Target(parsed.last("on"), console)
     removed: list[str] = []
     kept: list[str] = []
@@ -53,7 +65,10 @@ def run(parsed: Parsed, console: Console) -> int:
         # A file stands for the module in it, as for insmod.
         name = module_name_of_path(word) if os.path.exists(word) else module_name(word)
         gone = _remove(name, word, parsed, target, console)
-        (removed if gone else kept).append(name if gone else word)
+        if not gone:
+            kept.append(word)
+        elif not parsed.has("exit_returns"):
+            removed.append(name)
     if console.json:
         from lkm.report.documents.loaded import remove_document
 
@@ -65,22 +80,38 @@ def _remove(name: ModuleName, word: str, parsed: Parsed, target: Target, console
     """Remove one module; False, and the reason on stderr, where it stays."""
     force = parsed.has("force")
     try:
-        obstacle = "" if force else _obstacle(name, target)
-        if not obstacle:
-            target.kernel.remove(name, flags=FORCE if force else 0)
+        obstacle = None if force else _obstacle(name, target)
+        if obstacle is None:
+            _ask(name, parsed, target, flags=FORCE if force else 0)
     except KernelError as error:
         reason = os.strerror(error.errno)
         console.error(f"could not remove '{name}': {reason}")
         console.refused(f"could not remove module {word}: {reason}", error)
         return False
+    if obstacle is None:
+        return True
     if obstacle:
         console.error(f"Module {obstacle}")
-        return False
-    return True
+    else:
+        # kmod ends with 1 and without a word: it takes the count of -1 for an errno.
+        console.hint(f"{name} is being removed already: its exit has not ended")
+    return False
 
 
-def _obstacle(name: ModuleName, target: Target) -> str:
-    """Return what kmod sees in the way, "" for nothing; with -f it does not look."""
+def _ask(name: ModuleName, parsed: Parsed, target: Target, *, flags: int) -> None:
+    if parsed.has("exit_returns"):
+        from lkm.cli.answers import remove_hanging  # see above
+
+        remove_hanging(target.kernel, name, flags)
+    else:
+        target.kernel.remove(name, flags=flags)
+
+
+def _obstacle(name: ModuleName, target: Target) -> str | None:
+    """Return what kmod sees in the way, None for nothing; with -f it does not look.
+
+    It says nothing of a module that is going, whose count is below 0: then it is empty.
+    """
     if _is_builtin(name, target):
         return f"{name} is builtin."
     loaded = target.kernel.find(name)
@@ -90,7 +121,9 @@ def _obstacle(name: ModuleName, target: Target) -> str:
         return f"{name} is in use by: {' '.join(loaded.holders)}"
     if loaded.refcnt is None:
         return "unloading is not supported"
-    return f"{name} is in use" if loaded.refcnt else ""
+    if loaded.refcnt < 0:
+        return ""
+    return f"{name} is in use" if loaded.refcnt else None
 
 
 def _is_builtin(name: ModuleName, target: Target) -> bool:

@@ -6,7 +6,9 @@ exports and how it is configured comes from the image in DIR/boot, or from FILE 
 It obeys the modprobe.d of its own root and the command line given with --append, never this
 machine's. Where none was booted it is the small teaching kernel that comes with lkm.
 LKM_STATE names its file; without that it lies in the XDG state folder.
-Exit status: 0, or 1 where no such file is in it (cat).
+What code of a module would do, you say: what its init returns (insmod and modprobe with
+--init-returns), that its exit does not end (rmmod with --exit-returns never), and who holds it.
+Exit status: 0, or 1 where its kernel refuses (cat, finish, hold, release, write).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import argparse
 from lkm._text import decode, printable
 from lkm.cli.console import Console
 from lkm.cli.opening import open_sandbox
+from lkm.cli.sandbox_changes import finish, hold, release, write
 from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import FileError, UsageError
 from lkm.kernel.image_facts import read_kernel_facts
@@ -53,11 +56,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--symvers", default="", metavar="FILE", help="a Module.symvers with the kernel's exports"
     )
     boot.add_argument("--append", default="", metavar="ARGS", help="the kernel's command line")
+    boot.add_argument(
+        "--certificate",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=(
+            "a certificate (DER or PEM) that it trusts beside its own, as if its machine's owner "
+            "had enrolled it; may be given several times"
+        ),
+    )
     action("reset", "forget the kernel")
     action("status", "tell which kernel it is and what is known of it")
     cat = action("cat", "print a file of its /proc or /sys, or a folder's entries")
     cat.add_argument("path", metavar="PATH", help="such as /proc/modules or /sys/module/fat/refcnt")
     action("log", "print what the kernel has logged, oldest line first")
+    ended = action("finish", "let an init that has not returned do so, or an exit end")
+    ended.add_argument("module", metavar="LOADED", help="the module that is coming or going")
+    ended.add_argument(
+        "returns",
+        nargs="?",
+        default="0",
+        metavar="N",
+        help="what its init returns; a negative errno (-19) fails, and the module is gone",
+    )
+    held = action("hold", "take a reference on a module, as code that uses it does")
+    held.add_argument("module", metavar="LOADED", help="the module to hold")
+    freed = action("release", "give back a reference that hold has taken")
+    freed.add_argument("module", metavar="LOADED", help="the module to let go of")
+    written = action("write", "write to a file of its /proc or /sys, without a newline")
+    written.add_argument(
+        "path", metavar="PATH", help="such as /sys/module/NAME/parameters/PARAMETER"
+    )
+    written.add_argument("value", metavar="VALUE", help="what to write")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:
@@ -81,6 +112,7 @@ def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
         command_line=args.append,
         symvers=args.symvers,
         vmlinux=args.vmlinux,
+        certificates=args.certificate,
     )
     _show(status, args, console)
     return 0
@@ -116,14 +148,18 @@ def _show(status: Status, args: argparse.Namespace, console: Console) -> None:
         ("exports", _exports(status)),
         ("config", status.config_source or "none found"),
         ("options", _options(status)),
+        ("trusts", _trusts(status)),
         ("loaded", f"{status.loaded} modules"),
         ("tainted", f"{status.tainted} ({status.taints})" if status.tainted else "no"),
         ("state file", status.path),
     ]
     if status.assumed_options:
         names = ", ".join(status.assumed_options)
-        rows.insert(9, ("assumed", f"{names}: nothing tells, so they are as Debian has them"))
+        rows.insert(10, ("assumed", f"{names}: nothing tells, so they are as Debian has them"))
     rows += [("not known", note) for note in status.notes]
+    rows += [
+        ("in doubt", f"{each.module} ({each.check}): {each.evidence}") for each in status.doubts
+    ]
     for name, value in rows:
         console.out.write(f"{name + ':':<14}{printable(value)}\n")
 
@@ -140,6 +176,15 @@ def _exports(status: Status) -> str:
     if status.assumed:
         return f"{status.exports}, assumed: what the tree's modules need and none offers"
     return f"{status.exports}, from {status.exports_source}"
+
+
+def _trusts(status: Status) -> str:
+    """Return whose signatures the kernel takes: the certificates' subjects."""
+    own = [] if status.certificates is None else [each.subject for each in status.certificates]
+    named = [f"{each.subject} (enrolled)" for each in status.enrolled]
+    if status.certificates is None:
+        named.append("others that are not known" if named else "not known")
+    return ", ".join([*own, *named]) or "nobody"
 
 
 def _options(status: Status) -> str:
@@ -174,8 +219,20 @@ def _log(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
         console.document = sandbox_log_document(lines)
         return 0
     for line in lines:
-        console.out.write(printable(line.text) + "\n")
+        # A record may be of several lines.
+        for text in line.text.split("\n"):
+            console.out.write(printable(text) + "\n")
     return 0
 
 
-_ACTIONS = {"boot": _boot, "reset": _reset, "status": _status, "cat": _cat, "log": _log}
+_ACTIONS = {
+    "boot": _boot,
+    "reset": _reset,
+    "status": _status,
+    "cat": _cat,
+    "log": _log,
+    "finish": finish,
+    "hold": hold,
+    "release": release,
+    "write": write,
+}

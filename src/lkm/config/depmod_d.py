@@ -110,12 +110,13 @@ class DepmodSettings(Value):
     def remarks(self, release: str) -> tuple[str, ...]:
         """Return in kmod's words which directives have no effect for *release*: ``depmod -vv``."""
         found = []
+        covers = _Coverage(release)
         for one in self.directives:
             if isinstance(one, Ignored):
                 found.append(f"{one.source}: command {one.command} not implemented yet")
-            elif isinstance(one, Override) and not _covers(one.version, release):
+            elif isinstance(one, Override) and not covers(one.version):
                 found.append(f"{one.source}: override kernel did not match {one.version}")
-            elif isinstance(one, External) and not _covers(one.version, release):
+            elif isinstance(one, External) and not covers(one.version):
                 found.append(f"{one.source}: external directory did not match {one.version}")
         return tuple(found)
 
@@ -131,14 +132,15 @@ def search_rules(directives: Iterable[DepmodDirective], release: str) -> SearchR
     overrides: list[OverrideRule] = []
     externals: list[str] = []
     excludes: list[str] = []
+    covers = _Coverage(release)
     for one in directives:
         if isinstance(one, Search):
             search += one.words
         elif isinstance(one, Exclude):
             excludes += one.names
-        elif isinstance(one, Override) and _covers(one.version, release):
+        elif isinstance(one, Override) and covers(one.version):
             overrides.append(OverrideRule(one.name, one.subdirectory))
-        elif isinstance(one, External) and _covers(one.version, release):
+        elif isinstance(one, External) and covers(one.version):
             externals.append(one.directory)
     return SearchRules(tuple(search), tuple(overrides), tuple(externals), tuple(excludes))
 
@@ -170,9 +172,17 @@ def _as_depmods(complaint: Complaint) -> Complaint:
     return Complaint(complaint.source, complaint.text, complaint.problem, text)
 
 
-def _covers(version: str, release: str) -> bool:
-    if version == "*":
-        return True
-    from lkm.config.posix_regex import search  # it imports re; few lines need it
+class _Coverage:
+    """Tells which versions cover a *release*; each is searched for once, if many lines have it."""
 
-    return search(version, release)
+    def __init__(self, release: str) -> None:
+        self._release = release
+        self._known = {"*": True}
+
+    def __call__(self, version: str) -> bool:
+        known = self._known.get(version)
+        if known is None:
+            from lkm.config.posix_regex import search  # few lines need it
+
+            known = self._known[version] = search(version, self._release)
+        return known

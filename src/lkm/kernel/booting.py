@@ -31,6 +31,7 @@ from lkm.tree.scan.reading import scan_tree
 from lkm.tree.scan.search import SearchRules
 from lkm.tree.scan.walking import choose, walk
 from lkm.vmlinux.answers import Answer, CouldNotTell, NotThere
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate
 from lkm.vmlinux.exports import KernelExport
 from lkm.vmlinux.kallsyms import KernelSymbols
@@ -47,8 +48,9 @@ class BootFacts:
     where they are assumed. *vermagic* is the image's where *vermagic_told*, else that of most
     modules, empty where none states one. *assumed* are the names of the *options* that nothing
     tells. *kallsyms* is None where the kernel's own symbols are not known, *certificates* where it
-    is not known whom it trusts. *modules* are as many as the tree has, *unreadable* those left
-    out, None where no module had to be read.
+    is not known whom it trusts, *btf* where its types are not; *enrolled* it was told to trust.
+    *modules* are as many as the tree has, *unreadable* those left out, None where no module had
+    to be read.
     """
 
     image: str
@@ -70,6 +72,8 @@ class BootFacts:
     symbols: tuple[KernelSymbol, ...]
     exports_source: str
     certificates: tuple[Certificate, ...] | None
+    enrolled: tuple[Certificate, ...] = ()
+    btf: KernelBtf | None
     sysfs_names: frozenset[str]
     modules: int
     unreadable: int | None
@@ -118,6 +122,7 @@ def boot_facts(
         symbols=tuple(_symbols(told, symvers, tree)),
         exports_source=symvers or (told.path if told.exports is not None else ""),
         certificates=told.certificates,
+        btf=told.btf,
         sysfs_names=_sysfs_names(directory),
         modules=tree.module_count,
         unreadable=tree.unreadable,
@@ -194,6 +199,7 @@ class _Told:
         self.kallsyms: KernelSymbols | None = None
         self.struct_module_size: int | None = None
         self.certificates: tuple[Certificate, ...] | None = None
+        self.btf: KernelBtf | None = None
         self.processor: tuple[int, bool, str] | None = None
         facts = image.facts
         if facts is None:
@@ -204,6 +210,8 @@ class _Told:
         self.kallsyms = self._known("kallsyms", facts.kallsyms)
         self.struct_module_size = self._known("size of struct module", facts.struct_module_size)
         self.certificates = self._known("certificates", facts.certificates)
+        if isinstance(facts.btf, KernelBtf):  # else the size of struct module has a note
+            self.btf = facts.btf
         if facts.machine is not None:
             self.processor = facts.machine, facts.is_64bit, facts.order
 

@@ -15,6 +15,7 @@ from lkm.kernel.booting import BootFacts
 from lkm.kernel.store import as_bytes, as_number, as_text
 from lkm.loader.findings import LogLine
 from lkm.loader.options import OPTION_NAMES, KernelOptions
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate, parse_certificate
 
 _TEXTS = (
@@ -32,6 +33,8 @@ _TEXTS = (
     "assumed_options",
     "unreadable",
     "struct_module_size",
+    "btf_types",
+    "btf_tags",
 )
 _NUMBERS = (
     "machine",
@@ -43,10 +46,14 @@ _NUMBERS = (
     "percpu_end",
     "tree_modules",
     "tainted",
+    "modules_disabled",
+    "kptr_restrict",
     *(f"option.{name}" for name in OPTION_NAMES),
 )
 _KALLSYMS = "/proc/kallsyms"
+_BTF_STRINGS = "strings of /sys/kernel/btf/vmlinux"
 _LARGEST = 256 << 20
+_DIGITS = 20  # of a number that the kernel's own values may hold
 _SIGN = 1 << 63
 
 
@@ -56,8 +63,9 @@ def read_values(connection: sqlite3.Connection) -> dict[str, str]:
     values = {str(key): as_text(value) for key, value in found}
     whole = all(key in values for key in _TEXTS) and values["order"] in {"<", ">"}
     numbers = [values.get(key, "") for key in _NUMBERS]
-    numbers += [values.get(key) or "0" for key in ("unreadable", "struct_module_size")]
-    if not whole or not all(number.isdecimal() for number in numbers):
+    numbers += [values.get(key) or "0" for key in ("unreadable", "struct_module_size", "btf_types")]
+    numbers += values.get("btf_tags", "").split()
+    if not whole or not all(each.isdecimal() and len(each) <= _DIGITS for each in numbers):
         raise sqlite3.DatabaseError("the kernel's own values are not whole")
     return values
 
@@ -96,13 +104,17 @@ def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
         ],
     )
     known = facts.certificates or ()
-    data = [(number, certificate.data) for number, certificate in enumerate(known)]
-    connection.executemany("INSERT INTO certificate VALUES (?, ?)", data)
+    data = [(False, certificate.data) for certificate in known]
+    data += [(True, certificate.data) for certificate in facts.enrolled]
+    connection.executemany("INSERT INTO certificate (enrolled, data) VALUES (?, ?)", data)
     names = [(encode(name),) for name in sorted(facts.sysfs_names)]
     connection.executemany("INSERT INTO sysfs_name VALUES (?)", names)
     if facts.kallsyms is not None:
         text = packed(facts.kallsyms.as_text())
         connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_KALLSYMS, text))
+    if facts.btf is not None:
+        strings = facts.btf.strings  # not packed: every insert of a module asks for them
+        connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_BTF_STRINGS, strings))
 
 
 def _boot_values(facts: BootFacts) -> dict[str, str]:
@@ -124,10 +136,14 @@ def _boot_values(facts: BootFacts) -> dict[str, str]:
         "config_source": facts.config_source,
         "assumed_options": " ".join([name for name in OPTION_NAMES if name in facts.assumed]),
         "struct_module_size": _optional(facts.struct_module_size),
+        "btf_types": _optional(None if facts.btf is None else facts.btf.type_count),
+        "btf_tags": " ".join(map(str, sorted(facts.btf.type_tags))) if facts.btf else "",
         "exports_source": facts.exports_source,
         "tree_modules": str(facts.modules),
         "unreadable": _optional(facts.unreadable),
         "tainted": "0",
+        "modules_disabled": "0",
+        "kptr_restrict": "0",
         "certificates_told": str(int(facts.certificates is not None)),
         **options,
     }
@@ -145,13 +161,41 @@ def as_address(stored: object) -> int | None:
     return None if stored is None else as_number(stored) % (2 * _SIGN)
 
 
-def read_certificates(connection: sqlite3.Connection) -> tuple[Certificate, ...]:
-    """Return the certificates that the kernel trusts; raises as ``as_text`` for what are none."""
-    found = connection.execute("SELECT data FROM certificate ORDER BY number")
+def read_certificates(
+    connection: sqlite3.Connection, *, enrolled: bool = False
+) -> tuple[Certificate, ...]:
+    """Return the certificates that the kernel trusts from the start, or those *enrolled* later.
+
+    Raises as ``as_text`` for what are none.
+    """
+    sql = "SELECT data FROM certificate WHERE enrolled = ? ORDER BY number"
+    found = connection.execute(sql, (enrolled,))
     try:
         return tuple([parse_certificate(as_bytes(data)) for (data,) in found])
     except FormatError as error:
         raise sqlite3.DatabaseError(f"a certificate that is damaged: {error}") from None
+
+
+def read_btf(connection: sqlite3.Connection, values: Mapping[str, str]) -> KernelBtf | None:
+    """Return what the BTF of modules goes on from, None where it is not known.
+
+    Its strings are read when they are asked for, inside the transaction of *connection*.
+    """
+    if not values["btf_types"]:
+        return None
+    tags = frozenset([int(tag) for tag in values["btf_tags"].split()])
+    return KernelBtf(int(values["btf_types"]), tags, lambda: _btf_strings(connection))
+
+
+def _btf_strings(connection: sqlite3.Connection) -> bytes:
+    found = connection.execute("SELECT data FROM kernel_file WHERE path = ?", (_BTF_STRINGS,))
+    return b"".join([as_bytes(data) for (data,) in found])
+
+
+def was_logged(connection: sqlite3.Connection, text: str) -> bool:
+    """Tell whether the kernel has logged a line of that *text* since it was booted."""
+    found = connection.execute("SELECT 1 FROM log WHERE text = ? LIMIT 1", (encode(text),))
+    return found.fetchone() is not None
 
 
 def _optional(number: int | None) -> str:

@@ -46,3 +46,19 @@ class LoadedModule(Value):
         self.address: Final = address
         self.taints: Final = taints
         self.permanent: Final = permanent
+
+
+def replaced(
+    module: LoadedModule, *, size: int | None = None, hidden: bool = False
+) -> LoadedModule:
+    """Return *module* with another *size*, or without its address where that is *hidden*."""
+    return LoadedModule(
+        name=module.name,
+        size=module.size if size is None else size,
+        refcnt=module.refcnt,
+        holders=module.holders,
+        state=module.state,
+        address=None if hidden else module.address,
+        taints=module.taints,
+        permanent=module.permanent,
+    )

@@ -9,27 +9,49 @@ Source: kernel/module/sysfs.c; kernel/params.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from lkm._text import encode
 from lkm.elf.constants import SHT_NOTE
 from lkm.kernel.sandbox_files import ModuleFile
-from lkm.loader.facts import ModuleFacts
-from lkm.loader.kallsyms import module_symbols
+from lkm.loader.facts import KernelSymbol, ModuleFacts
+from lkm.loader.kallsyms import ModuleSymbol, coming_symbols, module_symbols
 from lkm.loader.layout import Layout
 from lkm.loader.options import KernelOptions
 from lkm.loader.parameter_values import Setting, set_parameters
-from lkm.loader.parameters import declared_parameters
+from lkm.loader.parameters import Parameter, declared_parameters
 
 
-def kallsyms_lines(module: ModuleFacts, laid_out: Layout, addresses: Mapping[int, int]) -> bytes:
-    """Return the module's lines in ``/proc/kallsyms``; *addresses* are its sections', by index."""
+def kallsyms_lines(
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    kernel: Mapping[str, Sequence[KernelSymbol]],
+) -> bytes:
+    """Return the module's lines in ``/proc/kallsyms``.
+
+    *addresses* are its sections', by index, *kernel* the symbols that there are to import.
+    """
+    return _lines(module, module_symbols(module, laid_out, addresses, kernel))
+
+
+def coming_lines(
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    kernel: Mapping[str, Sequence[KernelSymbol]],
+) -> bytes:
+    """Return the lines that it has while it is coming; *kernel* are the symbols that it got."""
+    return _lines(module, coming_symbols(module, laid_out, addresses, kernel))
+
+
+def _lines(module: ModuleFacts, symbols: Sequence[ModuleSymbol]) -> bytes:
     digits = 16 if module.is_64bit else 8
     return encode(
         "".join(
             [
                 f"{symbol.address:0{digits}x} {symbol.type} {symbol.name}\t[{module.name}]\n"
-                for symbol in module_symbols(module, laid_out, addresses)
+                for symbol in symbols
             ]
         )
     )
@@ -48,13 +70,18 @@ def module_files(
     return tuple(found)
 
 
-def _parameter_files(module: ModuleFacts) -> Iterator[ModuleFile]:
+def parameters_as_set(module: ModuleFacts) -> tuple[Parameter, ...]:
+    """Return the module's parameters with the values that its insert gave them."""
     setting = Setting()
     for _finding in set_parameters(
         module.name, declared_parameters(module), module.params, setting
     ):
         pass  # the loader's checks have told it
-    for parameter in setting.now.values():
+    return tuple(setting.now.values())
+
+
+def _parameter_files(module: ModuleFacts) -> Iterator[ModuleFile]:
+    for parameter in parameters_as_set(module):
         if parameter.mode:
             text = parameter.text
             data = None if text is None else encode(f"{text}\n")

@@ -38,6 +38,10 @@ _REFUSALS: Final[Mapping[str, Mapping[int, type[KernelError]]]] = {
         errno.EPERM: NotPermittedError,
         errno.ENOSYS: NoModuleSupportError,
     },
+    # What the sandbox alone can be asked for.
+    "finish": {errno.ENOENT: NotLoadedError},
+    "hold": {errno.ENOENT: NotLoadedError},
+    "release": {errno.ENOENT: NotLoadedError},
 }
 
 
@@ -46,7 +50,7 @@ def refusal(
 ) -> KernelError:
     """Return the error for errno *number*, which a kernel answered to *operation*.
 
-    *operation* is ``insert`` or ``remove``; *log* holds the lines that the kernel logged meanwhile.
+    *operation* is one of the table's; *log* holds the lines that the kernel logged meanwhile.
     An errno without a meaning of its own gives a plain ``KernelError``.
     """
     kind = _REFUSALS.get(operation, {}).get(number, KernelError)

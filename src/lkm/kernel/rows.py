@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from lkm._text import encode
 from lkm.kernel.kernel_rows import as_address, as_offset, packed, read_values, unpacked
 from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
+from lkm.kernel.parameter_rows import insert_parameters
 from lkm.kernel.sandbox_files import ModuleFile, ShownModule
 from lkm.kernel.store import as_bytes, as_number, as_text
 from lkm.loader.memory import MODULES_START, PERCPU, Allocation
+from lkm.loader.parameters import Parameter
 from lkm.loader.taint import Taint, letters
 from lkm.module.symbols import Export
 from lkm.names import ModuleName
 
 _MODULE = (
-    "SELECT number, name, size, state, address, taints, permanent, version, srcversion FROM module "
+    "SELECT number, name, size, state, address, taints, permanent, version, srcversion, "
+    "init_size, held, exits FROM module "
 )
 _USERS = "SELECT use.owner, module.name FROM use JOIN module ON module.number = use.user "
 
@@ -55,36 +58,57 @@ def find_module(
 
 
 def _shown(row: tuple[object, ...], holders: tuple[ModuleName, ...] | None) -> ShownModule:
-    number, name, size, state, address, taints, permanent, version, srcversion = row
+    number, name, size, state, address, taints, permanent, version, srcversion = row[:9]
+    init_size, held, exits = row[9:]
+    state, references = as_state(state), as_number(held)
     loaded = LoadedModule(
         name=ModuleName(as_text(name)),
         size=as_number(size),
-        refcnt=None if holders is None else len(holders),
+        refcnt=None if holders is None else _refcnt(state, len(holders) + references),
         holders=holders or (),
-        state=as_state(state),
+        state=state,
         address=as_address(address),
         taints=letters(as_number(taints)),
         permanent=bool(permanent) and holders is not None,
     )
     return ShownModule(
-        as_number(number),
-        loaded,
-        None if version is None else as_text(version),
-        None if srcversion is None else as_text(srcversion),
+        number=as_number(number),
+        loaded=loaded,
+        version=None if version is None else as_text(version),
+        srcversion=None if srcversion is None else as_text(srcversion),
+        init_size=as_number(init_size) if state == COMING else 0,
+        held=references,
+        exits=bool(exits),
     )
+
+
+def _refcnt(state: str, references: int) -> int:
+    """Return what the kernel shows: loading holds one more; unloading took the first one back.
+
+    Not where it was forced although somebody held it: then the first one stays.
+    """
+    if state == COMING:
+        return references + 1
+    return references if state == LIVE or references else -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewModule:
     """A module that is to be written down, with everything that belongs to it.
 
+    *state* is live or coming; of a live module the allocations for init are given back already.
     *address* is what ``/proc/modules`` shows, None for a module without it. *kallsyms* are its
-    lines. *export_addresses* are those of its *exports*, as far as they are known. *owners* are
-    the modules that it uses.
+    lines once it is live, *coming_kallsyms* those until then. *export_addresses* are those of its
+    *exports*, as far as they are known. *owners* are the modules that it uses. *exits* tells
+    whether it has an exit function. *doubts* are what nobody could tell at its insert, as check and
+    evidence.
     """
 
     name: str
+    state: str
     size: int
+    init_size: int
+    exits: bool
     address: int | None
     taints: Taint
     permanent: bool
@@ -97,18 +121,23 @@ class NewModule:
     export_addresses: Mapping[str, int]
     owners: Sequence[str]
     kallsyms: bytes
+    coming_kallsyms: bytes
     files: Sequence[ModuleFile]
+    parameters: Sequence[Parameter]
+    doubts: Sequence[tuple[str, str]]
 
 
 def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
     """Write a module down, with its memory, files, exports, and a reference on each owner."""
+    coming = new.state == COMING
     added = connection.execute(
         "INSERT INTO module (name, size, state, address, taints, permanent, version, srcversion, "
-        "path, params, kallsyms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "path, params, kallsyms, live_kallsyms, init_size, held, exits) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
         (
             encode(new.name),
             new.size,
-            LIVE,
+            new.state,
             as_offset(new.address),
             int(new.taints),
             new.permanent,
@@ -116,11 +145,20 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
             None if new.srcversion is None else encode(new.srcversion),
             encode(new.path),
             encode(new.params),
-            packed(new.kallsyms),
+            packed(new.coming_kallsyms if coming else new.kallsyms),
+            packed(new.kallsyms) if coming else None,
+            new.init_size,
+            new.exits,
         ),
     )
     number = added.lastrowid
-    _write_memory(connection, number, new.allocations)
+    assert number is not None  # a row was inserted
+    _write_memory(connection, number, new.allocations, with_init=coming)
+    insert_parameters(connection, number, new.parameters)
+    connection.executemany(
+        "INSERT INTO doubt VALUES (?, ?, ?)",
+        [(number, check, encode(evidence)) for check, evidence in new.doubts],
+    )
     connection.executemany(
         "INSERT OR IGNORE INTO file VALUES (?, ?, ?, ?, ?)",
         [(number, each.folder, encode(each.name), each.mode, each.data) for each in new.files],
@@ -146,19 +184,47 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
 
 
 def _write_memory(
-    connection: sqlite3.Connection, number: int | None, allocations: Sequence[Allocation]
+    connection: sqlite3.Connection,
+    number: int,
+    allocations: Sequence[Allocation],
+    *,
+    with_init: bool,
 ) -> None:
-    """Write down what a module keeps when its init has run."""
-    kept = [each for each in allocations if not each.init]
+    """Write down what a module keeps, and what it needs for init only while that runs."""
+    kept = [each for each in allocations if with_init or not each.init]
     first = _percpu_end(connection)
     connection.executemany(
-        "INSERT INTO area VALUES (?, ?, ?)",
-        [(each.start - MODULES_START, each.size, number) for each in kept if each.kind != PERCPU],
+        "INSERT INTO area VALUES (?, ?, ?, ?)",
+        [
+            (each.start - MODULES_START, each.size, number, each.init)
+            for each in kept
+            if each.kind != PERCPU
+        ],
     )
     connection.executemany(
         "INSERT INTO percpu VALUES (?, ?, ?)",
         [(each.start - first, each.size, number) for each in kept if each.kind == PERCPU],
     )
+
+
+def make_live(connection: sqlite3.Connection, number: int) -> None:
+    """Turn the coming module of that row live: its init has returned."""
+    connection.execute("DELETE FROM area WHERE module = ? AND init", (number,))
+    connection.execute(
+        "UPDATE module SET state = ?, kallsyms = live_kallsyms, live_kallsyms = NULL "
+        "WHERE number = ?",
+        (LIVE, number),
+    )
+
+
+def make_going(connection: sqlite3.Connection, number: int) -> None:
+    """Let the live module of that row be going: its exit runs."""
+    connection.execute("UPDATE module SET state = ? WHERE number = ?", (GOING, number))
+
+
+def add_references(connection: sqlite3.Connection, number: int, count: int) -> None:
+    """Change by *count* how many references the module of that row has besides its holders'."""
+    connection.execute("UPDATE module SET held = held + ? WHERE number = ?", (count, number))
 
 
 def delete_module(connection: sqlite3.Connection, name: str) -> None:
@@ -170,6 +236,8 @@ def delete_module(connection: sqlite3.Connection, name: str) -> None:
         "DELETE FROM area WHERE module = ?",
         "DELETE FROM percpu WHERE module = ?",
         "DELETE FROM file WHERE module = ?",
+        "DELETE FROM parameter WHERE module = ?",
+        "DELETE FROM doubt WHERE module = ?",
         "DELETE FROM export WHERE module = ?",
         "DELETE FROM use WHERE user = ?",
         "DELETE FROM module WHERE number = ?",

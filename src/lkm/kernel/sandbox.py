@@ -10,34 +10,35 @@ from __future__ import annotations
 
 import errno
 import os
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from lkm._text import encode
-from lkm.errors import FileError, KernelError, NoUnloadingError
-from lkm.kernel import kernel_rows, rows
+from lkm.errors import FileError
+from lkm.kernel import kernel_rows, sandbox_inserting, sandbox_removing
 from lkm.kernel.booting import BootFacts, boot_facts
-from lkm.kernel.loaded import LIVE, LoadedModule
-from lkm.kernel.module_files import kallsyms_lines, module_files
-from lkm.kernel.protocol import FORCE
-from lkm.kernel.refusals import refusal
-from lkm.kernel.sandbox_facts import kernel_facts
-from lkm.kernel.sandbox_files import Folder, ShownKernel, find_entry, kernel_files, plain_folders
+from lkm.kernel.enrolling import read_enrolled
+from lkm.kernel.loaded import LoadedModule
+from lkm.kernel.sandbox_files import Folder
+from lkm.kernel.sandbox_inserting import NEVER, InitReturns, refused, told_doubts
+from lkm.kernel.sandbox_showing import entry, loaded_modules, shown_files, sys_module
 from lkm.kernel.sandbox_status import Status, read_status
+from lkm.kernel.sandbox_writing import Write
 from lkm.kernel.store import Store, state_path
 from lkm.kernel.sysfs import SysFolder
-from lkm.loader.checks import Verdict, examine
-from lkm.loader.exported import export_addresses
-from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
-from lkm.loader.taint import Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from lkm.teaching import RELEASE as TEACHING_RELEASE
 from lkm.teaching import teaching_root
 from lkm.tree.installed import tree_directory
 
-_NAME_BYTES = 56  # MODULE_NAME_LEN on 64 bit
+_WRITE_REMEDIES = {
+    errno.EINVAL: "the value is not one that it takes; nothing was changed",
+    errno.ERANGE: "the number is too large, or too small, for its type; nothing was changed",
+    errno.ENOSPC: "the text is too long; nothing was changed",
+    errno.EIO: "it can only be read",
+}
 
 
 class Sandbox:
@@ -50,9 +51,14 @@ class Sandbox:
 
     name = "sandbox"
 
-    def __init__(self, path: str | None = None) -> None:
+    def __init__(
+        self, path: str | None = None, *, notice: Callable[[str], None] | None = None
+    ) -> None:
         self.path = state_path() if path is None else path
         self._store = Store(self.path)
+        self._notice = notice
+        self._told: set[str] = set()
+        self._answers: dict[ModuleName, InitReturns] = {}
 
     @classmethod
     def open(
@@ -62,7 +68,7 @@ class Sandbox:
 
         That is said to *notice*, in one sentence. Raises as ``boot``.
         """
-        sandbox = cls(path)
+        sandbox = cls(path, notice=notice)
         if sandbox.boot_if_none(TEACHING_RELEASE, teaching_root()) and notice is not None:
             notice(
                 f"no kernel was booted in the sandbox: it is the teaching kernel now, "
@@ -89,15 +95,19 @@ class Sandbox:
         command_line: str = "",
         symvers: str = "",
         vmlinux: str = "",
+        certificates: Iterable[str] = (),
     ) -> Status:
         """Boot the kernel *release* of *root*; one that was there before is gone.
 
         *directory* is its tree, by default found under *root*, as is its image where *vmlinux*
         does not name it, or saved facts of it. *symvers* names a Module.symvers to take the
-        kernel's exports from. Raises ``NoTreeError`` and what reading tree and image raises, and
+        kernel's exports from, *certificates* files with certificates that it trusts beside its
+        own. Raises ``NoTreeError`` and what reading tree, image and certificates raises, and
         leaves the old kernel then.
         """
         values, facts = _found(release, root, directory, command_line, symvers, vmlinux)
+        enrolled = read_enrolled(certificates, release, facts.options)
+        facts = replace(facts, enrolled=enrolled)
         with self._store.starting() as connection:
             kernel_rows.write_boot(connection, facts)
             kernel_rows.write_values(connection, values)
@@ -139,7 +149,7 @@ class Sandbox:
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
         with self._store.reading() as connection:
-            return _modules(connection)
+            return loaded_modules(connection)
 
     def present(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
@@ -148,53 +158,99 @@ class Sandbox:
     def snapshot(self) -> tuple[tuple[LoadedModule, ...], SysFolder | None]:
         """See Kernel."""
         with self._store.reading() as connection:
-            return _modules(connection), _sys_module(connection)
+            return loaded_modules(connection), sys_module(connection)
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """See Kernel."""
-        with self._store.reading() as connection:
-            found = rows.find_module(connection, name, counted=_counts_users(connection))
-        return None if found is None else found.loaded
+        found = [module for module in self.modules() if module.name == name]
+        return found[0] if found else None
 
     def sys_module(self) -> SysFolder | None:
         """See Kernel."""
         with self._store.reading() as connection:
-            return _sys_module(connection)
+            return sys_module(connection)
 
-    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
-        """See Kernel. A refused insert leaves its log lines and its taints behind, no more."""
+    def insert(
+        self,
+        image: ModuleImage,
+        params: str = "",
+        *,
+        flags: int = 0,
+        init_returns: InitReturns = None,
+    ) -> None:
+        """See Kernel. A refused insert leaves its log lines and its taints behind, no more.
+
+        *init_returns* is what the module's init returns: a negative errno refuses the module,
+        a positive number is told in the log, and with ``NEVER`` the module stays coming. None is
+        what ``answer`` was told of that module, else 0. Raises ``CannotTellError`` where that
+        hangs on what nobody has said, and ``UsageError`` for a module without init.
+        """
+        if init_returns is None:
+            init_returns = self._answers.get(image.name)
         with self._store.changing() as connection:
-            kernel = kernel_facts(connection)
-            verdict = examine(image, kernel, flags=flags, params=params)
-            if not verdict.errno:
-                _write_module(connection, image, params, verdict, kernel)
-            kernel_rows.write_log(connection, verdict.log)
-            kernel_rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
+            verdict = sandbox_inserting.insert(connection, image, params, flags, init_returns)
         if verdict.errno:
-            raise _refused(image, verdict)
+            raise refused(image, verdict)
+        for doubt in told_doubts(verdict):
+            self._tell(f"could not tell ({doubt.check}): {doubt.evidence}")
+        if init_returns == NEVER:
+            self._tell(
+                f"{image.name} stays coming: its init has not returned "
+                f"(lkm sandbox finish {image.name} lets it)"
+            )
 
-    def remove(self, name: ModuleName, *, flags: int = 0) -> None:
-        """See Kernel. *name* must be the kernel's spelling, byte for byte."""
-        log: list[LogLine] = []
+    def answer(self, name: ModuleName, init_returns: InitReturns) -> None:
+        """Say what the init of the module *name* returns at inserts that do not say it."""
+        self._answers[name] = init_returns
+
+    def remove(self, name: ModuleName, *, flags: int = 0, exit_hangs: bool = False) -> None:
+        """See Kernel. *name* must be the kernel's spelling, byte for byte.
+
+        Where its *exit_hangs* the module stays, going. Raises ``UsageError`` for a module that
+        has no exit then.
+        """
         with self._store.changing() as connection:
-            kernel = kernel_facts(connection)
-            if not kernel.options.modules:
-                raise refusal("remove", name, errno.ENOSYS)
-            if not kernel.options.module_unload:
-                raise NoUnloadingError("remove", name, errno.ENOSYS)
-            if kernel.modules_disabled:
-                raise _disabled("remove", name)
-            module = _removable(connection, name)
-            if module.permanent:
-                if not flags & FORCE or not kernel.options.module_force_unload:
-                    remedy = "it has no exit function; only force removes it"
-                    raise refusal("remove", name, errno.EBUSY, remedy=remedy)
-                if ends_lock_debugging(Taint.FORCED_REMOVAL, kernel.tainted):
-                    log.append(LogLine(4, "Disabling lock debugging due to kernel taint"))
-                tainted = kernel.tainted | Taint.FORCED_REMOVAL
-                kernel_rows.write_values(connection, {"tainted": str(int(tainted))})
-            rows.delete_module(connection, name)
-            kernel_rows.write_log(connection, log)
+            sandbox_removing.remove(connection, name, flags=flags, exit_hangs=exit_hangs)
+        if exit_hangs:
+            self._tell(
+                f"{name} stays going: its exit has not ended (lkm sandbox finish {name} lets it)"
+            )
+
+    def finish(self, name: ModuleName, returned: int = 0) -> LoadedModule | None:
+        """Let the init of a coming module return *returned*, or the exit of a going one end.
+
+        Returns the module as it is then, None where it is gone: an init that returns a negative
+        errno, or an exit. Raises ``NotLoadedError``, and ``UsageError`` where nothing waits.
+        """
+        with self._store.changing() as connection:
+            sandbox_removing.finish(connection, name, returned)
+        return self.find(name)
+
+    def hold(self, name: ModuleName) -> None:
+        """Take a reference that no module stands for, as try_module_get() and symbol_get() do.
+
+        Raises ``NotLoadedError``, for one that is going as well, and ``NoUnloadingError``.
+        """
+        with self._store.changing() as connection:
+            sandbox_removing.hold(connection, name)
+
+    def release_hold(self, name: ModuleName) -> None:
+        """Give back a reference that ``hold`` took; raises as that, and where there is none."""
+        with self._store.changing() as connection:
+            sandbox_removing.release_hold(connection, name)
+
+    def write(self, path: str, value: str) -> None:
+        """Write *value* to *path*, a file under its ``/proc`` or ``/sys``; no newline is added.
+
+        Parameters of modules can be written as far as their modes let root, and
+        ``modules_disabled``, ``kptr_restrict`` and ``tainted`` in ``/proc/sys/kernel``. Raises
+        ``FileError`` with the kernel's errno, and ``CannotTellError`` for a parameter that code of
+        the module takes.
+        """
+        with self._store.changing() as connection:
+            number = Write(connection, path, value).carry_out(shown_files(connection))
+        if number:  # what was logged of it has to stay
+            raise FileError("write", path, number, _WRITE_REMEDIES.get(number, ""))
 
     def log(self) -> tuple[LogLine, ...]:
         """Return what its kernel has logged since it was booted, oldest first."""
@@ -218,42 +274,19 @@ class Sandbox:
             raise FileError("list", path, errno.ENOTDIR)
         return tuple(sorted(entry))
 
+    def _tell(self, text: str) -> None:
+        """Say *text* once."""
+        if self._notice is not None and text not in self._told:
+            self._told.add(text)
+            self._notice(text)
+
     def _entry(self, path: str) -> Folder | bytes:
         with self._store.reading() as connection:
-            return _entry(connection, path)
+            return entry(connection, path)
 
     def _value(self, key: str) -> str:
         with self._store.reading() as connection:
             return kernel_rows.read_values(connection)[key]
-
-
-def _modules(connection: sqlite3.Connection) -> tuple[LoadedModule, ...]:
-    counted = _counts_users(connection)
-    return tuple([shown.loaded for shown in rows.read_modules(connection, counted=counted)])
-
-
-def _sys_module(connection: sqlite3.Connection) -> SysFolder | None:
-    folder = _entry(connection, "/sys/module")
-    return plain_folders(folder) if isinstance(folder, dict) else None
-
-
-def _entry(connection: sqlite3.Connection, path: str) -> Folder | bytes:
-    values = kernel_rows.read_values(connection)
-    kernel = kernel_facts(connection)
-    counted = kernel.options.module_unload
-    shown = ShownKernel(
-        release=values["release"],
-        banner=values["banner"],
-        command_line=values["command_line"],
-        tainted=int(kernel.tainted),
-        modules_disabled=kernel.modules_disabled,
-        options=kernel.options,
-        modules=rows.read_modules(connection, counted=counted),
-        files=rows.read_files(connection),
-        builtin_folders=sorted(kernel.sysfs_names),
-        kallsyms=lambda: kernel_rows.own_kallsyms(connection) + rows.read_kallsyms(connection),
-    )
-    return find_entry(kernel_files(shown), path)
 
 
 def _found(
@@ -274,74 +307,3 @@ def _found(
         "command_line": command_line,
     }
     return values, boot_facts(root, release, directory, symvers=symvers, vmlinux=vmlinux)
-
-
-def _write_module(
-    connection: sqlite3.Connection,
-    image: ModuleImage,
-    params: str,
-    verdict: Verdict,
-    kernel: KernelFacts,
-) -> None:
-    """Write down the module that the checks let through, where they placed it."""
-    module = verdict.module
-    assert module is not None  # the checks let it through
-    assert module.placed is not None
-    laid_out, placed = module.placed.laid_out, module.placed.allocations
-    addresses = module.placed.addresses
-    texts = [each.start for each in placed if each.kind in {"core", "text"} and not each.init]
-    rows.insert_module(
-        connection,
-        rows.NewModule(
-            name=module.name,
-            size=laid_out.size,
-            address=next(iter(texts), None),
-            taints=verdict.taints,
-            permanent=module.permanent,
-            version=module.modinfo.get("version"),
-            srcversion=module.modinfo.get("srcversion"),
-            path=image.path,
-            params=params,
-            allocations=placed,
-            exports=module.exports,
-            export_addresses=export_addresses(module),
-            owners=verdict.owners,
-            kallsyms=kallsyms_lines(module, laid_out, addresses),
-            files=module_files(module, laid_out, addresses, kernel.options),
-        ),
-    )
-
-
-def _removable(connection: sqlite3.Connection, name: ModuleName) -> LoadedModule:
-    """Return the module, which nothing holds. Raises what delete_module answers."""
-    known = 0 < len(encode(name)) < _NAME_BYTES
-    found = rows.find_module(connection, name) if known else None
-    if found is None:
-        raise refusal("remove", name, errno.ENOENT)
-    module = found.loaded
-    if module.holders:
-        remedy = f"remove its users first: {' '.join(module.holders)}"
-        raise refusal("remove", name, errno.EAGAIN, remedy=remedy)
-    if module.state != LIVE:
-        raise refusal("remove", name, errno.EBUSY)
-    return module
-
-
-def _counts_users(connection: sqlite3.Connection) -> bool:
-    return kernel_rows.read_options(kernel_rows.read_values(connection)).module_unload
-
-
-def _refused(image: ModuleImage, verdict: Verdict) -> KernelError:
-    log = tuple([line.text for line in verdict.log])
-    finding = verdict.refusal
-    remedy = finding.remedy if finding is not None else ""
-    if finding is not None and finding.evidence and not finding.log:
-        # No line of the kernel tells why.
-        remedy = f"{finding.evidence}; {remedy}" if remedy else finding.evidence
-    name = verdict.module.name if verdict.module is not None else image.name
-    return refusal("insert", name, verdict.errno, log=log, remedy=remedy)
-
-
-def _disabled(operation: str, name: str) -> KernelError:
-    remedy = "the sandbox was booted with nomodule: boot it without"
-    return refusal(operation, name, errno.EPERM, remedy=remedy)

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 
 from lkm._text import encode
-from lkm.kernel.kernel_rows import as_address, read_certificates, read_options, read_values
+from lkm.errors import LkmError
+from lkm.kernel.kernel_rows import (
+    as_address,
+    read_btf,
+    read_certificates,
+    read_options,
+    read_values,
+    was_logged,
+)
+from lkm.kernel.loaded import LIVE
 from lkm.kernel.rows import as_crc, as_state, read_areas, read_percpu
 from lkm.kernel.store import as_number, as_text
 from lkm.loader.boot_options import boot_options
-from lkm.loader.facts import KernelFacts, KernelSymbol
+from lkm.loader.btf_checks import MISMATCH
+from lkm.loader.facts import KernelFacts, KernelSymbol, Providers
 from lkm.loader.taint import Taint
+from lkm.names import alias_name, module_name
+from lkm.tree.catalog import Catalog
 
 
 def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
@@ -19,6 +32,7 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
     values = read_values(connection)
     boot = boot_options(values["command_line"])
     loaded = connection.execute("SELECT name, state FROM module")
+    states = {as_text(name): as_state(state) for name, state in loaded}
     sysfs_names = connection.execute("SELECT name FROM sysfs_name")
     options = read_options(values)
     struct_size = values["struct_module_size"]
@@ -31,20 +45,56 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         modversions=values["modversions"] == "1",
         retpoline=values["retpoline"] == "1",
         symbols=_Symbols(connection),
-        loaded={as_text(name): as_state(state) for name, state in loaded},
+        loaded=states,
         sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
         blacklist=boot.blacklist,
-        modules_disabled=boot.modules_disabled,
+        modules_disabled=boot.modules_disabled or values["modules_disabled"] == "1",
         signatures_enforced=options.module_sig_force or boot.signatures_enforced,
         tainted=Taint(int(values["tainted"])),
         options=options,
         struct_module_size=int(struct_size) if struct_size else None,
         certificates=read_certificates(connection) if values["certificates_told"] == "1" else None,
-        locked_down=options.security_lockdown_lsm and boot.locked_down,
+        enrolled=read_certificates(connection, enrolled=True),
+        btf=read_btf(connection, values),
+        btf_mismatch_told=was_logged(connection, MISMATCH),
+        locked_down=options.locks_down or (options.security_lockdown_lsm and boot.locked_down),
         areas_taken=read_areas(connection),
         percpu_taken=read_percpu(connection),
         percpu_end=int(values["percpu_end"]),
+        algorithms=_Algorithms(values["directory"], states),
     )
+
+
+class _Algorithms:
+    """Who offers an algorithm: what is built in or in *states* as live, and what the tree has.
+
+    The tree is opened when the first one is asked for; few modules ask.
+    """
+
+    def __init__(self, directory: str, states: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._states = states
+
+    def __call__(self, algorithm: str) -> Providers:
+        try:
+            with closing(Catalog.open(self._directory)) as catalog:
+                built_in, loadable = _offering(catalog, algorithm)
+        except LkmError:  # without a tree there is only what is loaded
+            built_in, loadable = (), ()
+        names = dict.fromkeys((*loadable, module_name(algorithm)))
+        live = [name for name in names if self._states.get(name) == LIVE]
+        return Providers((*built_in, *live), loadable)
+
+
+def _offering(catalog: Catalog, algorithm: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the modules that offer *algorithm*: built in, and in the tree."""
+    words = [alias_name(f"crypto-{algorithm}"), alias_name(algorithm)]
+    name = module_name(algorithm)
+    built_in = [each for word in words for each in catalog.builtin_aliases(word)]
+    loadable = [each for word in words for each in catalog.aliases(word)]
+    built_in += [name] if catalog.is_builtin(name) else []
+    loadable += [name] if catalog.entry(name) is not None else []
+    return tuple(dict.fromkeys(built_in)), tuple(dict.fromkeys(loadable))
 
 
 class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):

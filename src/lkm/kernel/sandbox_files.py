@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import errno
 import posixpath
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lkm._text import encode
 from lkm.errors import FileError
-from lkm.kernel.loaded import COMING, LoadedModule
+from lkm.kernel.loaded import LoadedModule, replaced
 from lkm.kernel.procfs import modules_text
 from lkm.kernel.sysfs import SysFolder
+from lkm.loader.decompression import compression_of
 from lkm.loader.options import KernelOptions
 
 
@@ -32,6 +34,10 @@ Entry = bytes | Callable[[], bytes] | Refused | dict[str, "Entry"]
 
 Folder = dict[str, Entry]
 
+KPTR_NOBODY = 2
+"""The kptr_restrict from which on not even root sees addresses."""
+
+_ADDRESS = re.compile(rb"^[0-9a-f]+(?= )", re.MULTILINE)
 _WRITE_ONLY = Refused(errno.EACCES, "it can only be written, by root too")
 
 
@@ -48,21 +54,29 @@ class ModuleFile:
     data: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShownModule:
-    """A loaded module with what only its folder in ``/sys/module`` shows; *number* is the row's."""
+    """A loaded module with what only its folder in ``/sys/module`` shows; *number* is the row's.
+
+    *init_size* are the bytes that it has for its init, 0 once it is live. *held* counts the
+    references that no other module has on it; *exits* tells whether it has an exit function.
+    """
 
     number: int
     loaded: LoadedModule
     version: str | None
     srcversion: str | None
+    init_size: int
+    held: int
+    exits: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownKernel:
     """What the files show: the kernel, its *modules*, newest first, and the *files* of each.
 
-    *files* are by the modules' numbers; *kallsyms* makes the whole symbol table.
+    *files* are by the modules' numbers; *kallsyms* makes the whole symbol table. Where
+    *kptr_restrict* is 2, nobody is shown an address; below that root is, and it is root who asks.
     """
 
     release: str
@@ -70,6 +84,7 @@ class ShownKernel:
     command_line: str
     tainted: int
     modules_disabled: bool
+    kptr_restrict: int
     options: KernelOptions
     modules: Sequence[ShownModule]
     files: Iterable[tuple[int, ModuleFile]]
@@ -83,6 +98,7 @@ def kernel_files(kernel: ShownKernel) -> Folder:
     settings: Folder = {
         "osrelease": encode(f"{kernel.release}\n"),
         "ostype": b"Linux\n",
+        "kptr_restrict": f"{kernel.kptr_restrict}\n".encode(),
         "tainted": f"{kernel.tainted}\n".encode(),
     }
     proc: Folder = {
@@ -92,12 +108,29 @@ def kernel_files(kernel: ShownKernel) -> Folder:
     }
     if kernel.options.modules:
         settings["modules_disabled"] = b"1\n" if kernel.modules_disabled else b"0\n"
-        proc["modules"] = encode(modules_text([module.loaded for module in kernel.modules]))
+        proc["modules"] = encode(modules_text([_listed(module) for module in kernel.modules]))
     if kernel.options.kallsyms:
-        proc["kallsyms"] = kernel.kallsyms
+        proc["kallsyms"] = lambda: _shown_addresses(kernel.kallsyms(), kernel)
     folders: Folder = {name: {} for name in kernel.builtin_folders}
     folders.update(_module_folders(kernel))
+    if compression := compression_of(kernel.options):
+        folders["compression"] = f"{compression}\n".encode()
     return {"proc": proc, "sys": {"module": folders}}
+
+
+def _listed(module: ShownModule) -> LoadedModule:
+    """Return the module as ``/proc/modules`` has it, where what is there for init counts."""
+    loaded = module.loaded
+    if not module.init_size:
+        return loaded
+    return replaced(loaded, size=loaded.size + module.init_size)
+
+
+def _shown_addresses(text: bytes, kernel: ShownKernel) -> bytes:
+    """Return *text*, whose lines begin with addresses, as its kernel shows it."""
+    if kernel.kptr_restrict < KPTR_NOBODY:
+        return text
+    return _ADDRESS.sub(lambda found: b"0" * len(found[0]), text)
 
 
 def find_entry(files: Folder, path: str) -> Folder | bytes:
@@ -143,7 +176,7 @@ def _module_folders(kernel: ShownKernel) -> dict[str, Folder]:
     for number, file in kernel.files:
         files.setdefault(number, []).append(file)
     shown: dict[str, Folder] = {
-        module.loaded.name: _module_folder(module, files.get(module.number, ()), kernel.options)
+        module.loaded.name: _module_folder(module, files.get(module.number, ()), kernel)
         for module in kernel.modules
     }
     for module in kernel.modules:
@@ -156,16 +189,14 @@ def _holders(module: ShownModule, shown: Mapping[str, Folder]) -> Folder:
     return {str(holder): shown[holder] for holder in module.loaded.holders}
 
 
-def _module_folder(
-    module: ShownModule, files: Iterable[ModuleFile], options: KernelOptions
-) -> Folder:
+def _module_folder(module: ShownModule, files: Iterable[ModuleFile], kernel: ShownKernel) -> Folder:
     loaded = module.loaded
-    sign = "+" if loaded.state == COMING else ""
+    options = kernel.options
     folder: Folder = {
         "coresize": f"{loaded.size}\n".encode(),
-        "initsize": b"0\n",
+        "initsize": f"{module.init_size}\n".encode(),
         "initstate": f"{loaded.state}\n".encode(),
-        "taint": f"{loaded.taints}{sign}\n".encode(),
+        "taint": f"{loaded.taints}\n".encode(),
         "uevent": _WRITE_ONLY,
     }
     if options.module_unload:
@@ -179,13 +210,15 @@ def _module_folder(
     for file in files:
         inner = folder.setdefault(file.folder, {})
         if isinstance(inner, dict):
-            inner[file.name] = _file_entry(file)
+            inner[file.name] = _file_entry(file, kernel)
     return folder
 
 
-def _file_entry(file: ModuleFile) -> bytes | Refused:
+def _file_entry(file: ModuleFile, kernel: ShownKernel) -> bytes | Refused:
     if not file.mode & 0o444:
         return _WRITE_ONLY
     if file.data is None:
         return Refused(errno.ENODATA, "only code of the module tells it, which does not run here")
+    if file.folder == "sections" and kernel.kptr_restrict >= KPTR_NOBODY:
+        return b"0x" + b"0" * len(file.data[2:-1]) + b"\n"
     return file.data

@@ -6,8 +6,19 @@ import sqlite3
 from dataclasses import dataclass
 
 from lkm.kernel import kernel_rows
+from lkm.kernel.store import as_text
 from lkm.loader.options import KernelOptions
 from lkm.loader.taint import letters
+from lkm.vmlinux.certificates import Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What could not be told when a module that is loaded was inserted: the check, and why."""
+
+    module: str
+    check: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +31,12 @@ class Status:
     *exports_source* (a path), or, where that is empty, are assumed: what the tree's modules need
     and none exports. *vermagic* is the image's if *vermagic_told*, else the most common of the
     tree's modules, empty where none states one. *options* come from *config_source*; those named
-    in *assumed_options* nothing tells, they are as Debian has them. *unreadable* counts the module
+    in *assumed_options* nothing tells, they are as Debian has them. *certificates* are those
+    that it trusts from the start, None where they are not known, *enrolled* those that it was told
+    to trust. *unreadable* counts the module
     files that could not be read, None where none had to be. *tainted* is the number in
-    ``/proc/sys/kernel/tainted``, *taints* its letters.
+    ``/proc/sys/kernel/tainted``, *taints* its letters. *doubts* are of the modules that are loaded,
+    oldest first: a real kernel may have refused them.
     """
 
     path: str
@@ -40,11 +54,14 @@ class Status:
     assumed_options: tuple[str, ...]
     config_source: str
     modversions: bool
+    certificates: tuple[Certificate, ...] | None
+    enrolled: tuple[Certificate, ...]
     tree_modules: int
     unreadable: int | None
     tainted: int
     taints: str
     loaded: int
+    doubts: tuple[Doubt, ...]
 
     @property
     def assumed(self) -> bool:
@@ -72,9 +89,24 @@ def read_status(connection: sqlite3.Connection, path: str) -> Status:
         assumed_options=tuple(values["assumed_options"].split()),
         config_source=values["config_source"],
         modversions=values["modversions"] == "1",
+        certificates=(
+            kernel_rows.read_certificates(connection)
+            if values["certificates_told"] == "1"
+            else None
+        ),
+        enrolled=kernel_rows.read_certificates(connection, enrolled=True),
         tree_modules=int(values["tree_modules"]),
         unreadable=int(values["unreadable"]) if values["unreadable"] else None,
         tainted=tainted,
         taints=letters(tainted),
         loaded=kernel_rows.count(connection, "module"),
+        doubts=_doubts(connection),
     )
+
+
+def _doubts(connection: sqlite3.Connection) -> tuple[Doubt, ...]:
+    found = connection.execute(
+        "SELECT name, kind, evidence FROM doubt JOIN module ON module.number = doubt.module "
+        "ORDER BY module.number, doubt.rowid"
+    )
+    return tuple([Doubt(as_text(name), str(kind), as_text(why)) for name, kind, why in found])

@@ -15,11 +15,12 @@ from urllib.parse import quote
 from lkm._text import decode
 from lkm.errors import FileError, NotBootedError, StateFileError
 
-FORMAT = 3
+FORMAT = 4
 """The version of the tables below; a file of a higher one is refused.
 
 1 had no symbols, no files of modules, and none of the kernel's options; 2 had no addresses of
-exports, and no certificates.
+exports, and no certificates; 3 knew no module that is coming or going, and kept nothing by which
+its parameters could be written.
 """
 
 _APPLICATION = 0x6C6B6D53  # "lkmS"
@@ -33,21 +34,32 @@ CREATE TABLE symbol (
     name BLOB PRIMARY KEY, crc INTEGER, gpl_only INTEGER NOT NULL, namespace BLOB NOT NULL,
     address INTEGER
 ) WITHOUT ROWID;
-CREATE TABLE certificate (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE certificate (
+    number INTEGER PRIMARY KEY, enrolled INTEGER NOT NULL, data BLOB NOT NULL
+);
 CREATE TABLE sysfs_name (name BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE module (
     number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, size INTEGER NOT NULL,
     state TEXT NOT NULL, address INTEGER, taints INTEGER NOT NULL, permanent INTEGER NOT NULL,
     version BLOB, srcversion BLOB, path BLOB NOT NULL, params BLOB NOT NULL,
-    kallsyms BLOB NOT NULL
+    kallsyms BLOB NOT NULL, live_kallsyms BLOB, init_size INTEGER NOT NULL,
+    held INTEGER NOT NULL, exits INTEGER NOT NULL
 );
+CREATE TABLE parameter (
+    module INTEGER NOT NULL, name BLOB NOT NULL, type TEXT NOT NULL, unsafe INTEGER NOT NULL,
+    "values" BLOB, most INTEGER NOT NULL, counted INTEGER NOT NULL, count INTEGER NOT NULL,
+    buffer INTEGER NOT NULL, word INTEGER NOT NULL, PRIMARY KEY (module, name)
+) WITHOUT ROWID;
+CREATE TABLE doubt (module INTEGER NOT NULL, kind TEXT NOT NULL, evidence BLOB NOT NULL);
 CREATE TABLE percpu (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
 CREATE TABLE file (
     module INTEGER NOT NULL, folder TEXT NOT NULL, name BLOB NOT NULL, mode INTEGER NOT NULL,
     data BLOB, PRIMARY KEY (module, folder, name)
 ) WITHOUT ROWID;
 CREATE TABLE kernel_file (path TEXT PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE area (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
+CREATE TABLE area (
+    start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL, init INTEGER NOT NULL
+);
 CREATE TABLE export (
     name BLOB NOT NULL, module INTEGER NOT NULL, crc INTEGER, gpl_only INTEGER NOT NULL,
     namespace BLOB NOT NULL, address INTEGER, PRIMARY KEY (name, module)
@@ -65,6 +77,8 @@ _TABLE_NAMES = (
     "certificate",
     "sysfs_name",
     "module",
+    "parameter",
+    "doubt",
     "percpu",
     "file",
     "kernel_file",

@@ -37,7 +37,7 @@ def boot_options(command_line: str) -> BootOptions:
     """Return what *command_line* says."""
     disabled = enforced = locked_down = False
     blacklist: frozenset[str] = frozenset()
-    for name, value, _rest in words(command_line):
+    for name, value, _at in words(command_line):
         if name == "--" and value is None:
             break
         folded = name.replace("-", "_")

@@ -13,8 +13,10 @@ import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from lkm._text import decode, encode
 from lkm.errors import FormatError
 from lkm.loader import entry_checks
+from lkm.loader.arm64_plts import jump_tables
 from lkm.loader.btf_checks import btf
 from lkm.loader.decompression import decompression
 from lkm.loader.elf_checks import elf_checks
@@ -37,7 +39,7 @@ from lkm.loader.module_facts import module_facts
 from lkm.loader.parameter_values import Setting, set_parameters
 from lkm.loader.parameters import declared_parameters
 from lkm.loader.placing_checks import memory, name_free, percpu_memory, struct_size, writable_code
-from lkm.loader.releases import EARLY_CHECKS
+from lkm.loader.releases import EARLY_CHECKS, LONG_LINES
 from lkm.loader.relocation_checks import relocations
 from lkm.loader.signature_checks import signature, unsigned
 from lkm.loader.symbol_checks import duplicate_exports, linked_owners, module_layout, symbols
@@ -134,7 +136,7 @@ class _Walk:
     def refused_by(self, findings: Iterator[Finding]) -> bool:
         for finding in findings:
             self.findings.append(finding)
-            self.log += finding.log
+            self.log += [self._as_logged(line) for line in finding.log]
             self.taints |= finding.taint
             self.answer = finding.errno or self.answer
             if finding.kernel_taint:
@@ -143,6 +145,12 @@ class _Walk:
                 tainted = self.kernel.tainted | finding.kernel_taint
                 self.kernel = replace(self.kernel, tainted=tainted)
         return self.answer != 0
+
+    def _as_logged(self, line: LogLine) -> LogLine:
+        """Return *line* as far as the kernel's log has room for it."""
+        most = 1021 if self.kernel.has(LONG_LINES) else 989
+        data = encode(line.text)
+        return line if len(data) <= most else LogLine(line.level, decode(data[:most]))
 
     def verdict(self, module: ModuleFacts | None, owners: tuple[str, ...] = ()) -> Verdict:
         return Verdict(
@@ -219,6 +227,7 @@ _LATE: tuple[Check, ...] = (
     source_taints,
     livepatch,
     content_taints,
+    jump_tables,
     writable_code,
     memory,
     struct_size,
@@ -234,6 +243,7 @@ _EARLY: tuple[Check, ...] = (
     vermagic,
     livepatch,
     name_free,
+    jump_tables,
     writable_code,
     memory,
     taints_at_once,

@@ -29,10 +29,11 @@ def export_addresses(module: ModuleFacts) -> dict[str, int]:
     if placed is None:
         return {}
     found: dict[str, int] = {}
+    mask = (1 << (64 if module.is_64bit else 32)) - 1
     for table in EXPORT_SECTIONS:
         for name, index, offset in table_exports(module.elf, module.symbols, table):
             if index in placed.addresses:
-                found.setdefault(name, placed.addresses[index] + offset)
+                found.setdefault(name, (placed.addresses[index] + offset) & mask)
     return found
 
 

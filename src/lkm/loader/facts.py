@@ -6,7 +6,7 @@ image, or of a tree whose kernel is guessed from its modules.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from lkm.loader.options import DEBIAN, KernelOptions
 from lkm.loader.releases import Change, Version, parse_version
 from lkm.loader.taint import UNTAINTED, Taint
 from lkm.module.symbols import Export
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class KernelSymbol:
     owner_state: str = "live"
 
 
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The modules that offer an algorithm: those in the kernel, and those that could be loaded."""
+
+    ready: tuple[str, ...]
+    loadable: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelFacts:
     """A kernel as the module loader sees it.
@@ -67,12 +76,16 @@ class KernelFacts:
     kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
     a folder of their own in ``/sys/module``. *tainted* is what the kernel is tainted by so far.
     *struct_module_size* is the size of its struct module in bytes, None where it is not known, and
-    then not compared. *certificates* are those that it trusts, None where they are not known.
+    then not compared. *certificates* are those that it trusts from the start, None where they are
+    not known; *enrolled* are others that it was told to trust.
+    *btf* is what the type information of modules goes on from, None where that is not known;
+    *btf_mismatch_told* tells whether it has logged, once, that some module's does not fit.
     *capable* tells whether the asking process has CAP_SYS_MODULE, *locked_down* whether the kernel
     was locked down.
 
     *areas_taken* are start and size of the pieces of memory that modules have, *percpu_taken* the
-    same of per-CPU data, which begins at *percpu_end*, None where that is not known.
+    same of per-CPU data, which begins at *percpu_end*, None where that is not known. *algorithms*
+    tells who offers the crypto API an algorithm, None where nobody knows.
     """
 
     release: str
@@ -94,11 +107,15 @@ class KernelFacts:
     options: KernelOptions = DEBIAN
     struct_module_size: int | None = None
     certificates: tuple[Certificate, ...] | None = None
+    enrolled: tuple[Certificate, ...] = ()
+    btf: KernelBtf | None = None
+    btf_mismatch_told: bool = False
     capable: bool = True
     locked_down: bool = False
     areas_taken: tuple[tuple[int, int], ...] = ()
     percpu_taken: tuple[tuple[int, int], ...] = ()
     percpu_end: int | None = None
+    algorithms: Callable[[str], Providers] | None = None
 
     @property
     def version(self) -> Version:

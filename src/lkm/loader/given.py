@@ -66,5 +66,16 @@ class GivenFile:
         return list(struct.iter_unpack(code, self.data[header.sections_at : stop]))
 
     def native(self) -> bytes:
-        """Return the data with the kernel's own class and byte order in its identification."""
-        return as_native(self.data, self.kernel)
+        """Return the data as this kernel takes it: of its own class and byte order.
+
+        A section whose name lies outside of the names is nameless: before STEPWISE_ELF nobody
+        looks at the names of those that take no memory.
+        """
+        data = as_native(self.data, self.kernel)
+        header, sections = self.header(), self.sections()
+        names_size = sections[header.names_index][5] if header.names_index < len(sections) else 0
+        for number, section in enumerate(sections):
+            if section[0] >= names_size:
+                at = header.sections_at + number * SECTION_BYTES[self.kernel.is_64bit]
+                data = data[:at] + bytes(4) + data[at + 4 :]
+        return data

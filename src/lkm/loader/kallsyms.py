@@ -9,6 +9,7 @@ Source: kernel/module/kallsyms.c, add_kallsyms, elf_type and module_get_kallsym;
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from lkm.elf.constants import (
@@ -25,7 +26,7 @@ from lkm.elf.constants import (
 from lkm.elf.file import Section
 from lkm.elf.symbols import Symbol
 from lkm.loader.exported import plain_exports
-from lkm.loader.facts import ModuleFacts
+from lkm.loader.facts import KernelSymbol, ModuleFacts
 from lkm.loader.layout import Layout
 
 
@@ -38,18 +39,63 @@ class ModuleSymbol(NamedTuple):
 
 
 def module_symbols(
-    module: ModuleFacts, laid_out: Layout, addresses: Mapping[int, int]
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    kernel: Mapping[str, Sequence[KernelSymbol]] = MappingProxyType({}),
 ) -> tuple[ModuleSymbol, ...]:
     """Return the symbols of *module*, once it is live, in the kernel's order.
 
     *addresses* maps the index of each section to where it lies, for per-CPU data its offset in
-    the per-CPU area. While a module is coming the kernel lists its whole symbol table.
+    the per-CPU area. What a live patch imports stands there by the address that it got, from
+    *kernel*, as far as that is known.
     """
+    return _resolved(_shown(module, laid_out, addresses, laid_out.kept), module, kernel)
+
+
+def coming_symbols(
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    kernel: Mapping[str, Sequence[KernelSymbol]],
+) -> tuple[ModuleSymbol, ...]:
+    """Return the symbols of *module* while it is coming: its whole table.
+
+    What lies in sections that are not loaded is shown by its offset: the kernel shows where in
+    its copy of the file it was, which nobody else knows.
+    """
+    return _resolved(_shown(module, laid_out, addresses, module.symbols), module, kernel)
+
+
+def _resolved(
+    shown: tuple[ModuleSymbol, ...],
+    module: ModuleFacts,
+    kernel: Mapping[str, Sequence[KernelSymbol]],
+) -> tuple[ModuleSymbol, ...]:
+    """Return *shown* with the addresses of what is imported."""
+    undefined = {symbol.name for symbol in module.symbols if symbol.section_index == SHN_UNDEF}
+    if undefined.isdisjoint([each.name for each in shown]):
+        return shown
+    found = {name: kernel[name][0].address or 0 for name in undefined if name in kernel}
+    return tuple(
+        [
+            each._replace(address=found.get(each.name, 0)) if each.name in undefined else each
+            for each in shown
+        ]
+    )
+
+
+def _shown(
+    module: ModuleFacts,
+    laid_out: Layout,
+    addresses: Mapping[int, int],
+    symbols: Sequence[Symbol],
+) -> tuple[ModuleSymbol, ...]:
     letters = _section_letters(module, laid_out)
     exported = plain_exports(module.elf, module.symbols)
     mask = (1 << (64 if module.is_64bit else 32)) - 1
     found: list[ModuleSymbol] = []
-    for symbol in laid_out.kept:
+    for symbol in symbols:
         if not symbol.name:
             continue
         index = symbol.section_index

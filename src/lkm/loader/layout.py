@@ -6,18 +6,19 @@ and with CONFIG_STRICT_MODULE_RWX each kind begins a page. From 6.4 on each kind
 own. The symbols that stay for kallsyms are copied behind the core, or into the data area; the whole
 table, with its names and types, lies behind the init sections until init has run.
 
-Pages are of 4096 bytes; what a machine adds of its own (arm64: jump tables) is not laid out.
+Pages are of 4096 bytes. Of what a machine adds of its own arm64's tables of jumps are laid out.
 Source: kernel/module/main.c, layout_sections; kernel/module/kallsyms.c, layout_symtab.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lkm.elf.constants import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHN_UNDEF
 from lkm.elf.file import Section
 from lkm.elf.symbols import Symbol
+from lkm.loader.arm64_plts import in_init, sized_sections
 from lkm.loader.facts import ModuleFacts
 from lkm.loader.options import DEBIAN, KernelOptions
 from lkm.loader.releases import SEPARATE_AREAS, Version
@@ -62,10 +63,15 @@ class Layout:
         """Return the bytes that ``/proc/modules`` shows once the module is live."""
         return sum([area.size for area in self.areas if not area.init])
 
+    @property
+    def init_size(self) -> int:
+        """Return the bytes that the module has besides until its init has run."""
+        return sum([area.size for area in self.areas if area.init])
+
 
 def layout(module: ModuleFacts, version: Version, options: KernelOptions = DEBIAN) -> Layout:
     """Lay *module* out as a kernel of that *version* (6, 1) with those *options* does."""
-    plan = _Plan(module, options)
+    plan = _Plan(module, version, options)
     separate = SEPARATE_AREAS.in_release(version)
     areas = _separate_areas(plan) if separate else _two_areas(plan)
     return Layout(areas=areas, offsets=plan.offsets, percpu=plan.percpu, kept=plan.kept)
@@ -74,19 +80,18 @@ def layout(module: ModuleFacts, version: Version, options: KernelOptions = DEBIA
 class _Plan:
     """A module on its way into memory: what it has, and where it lies so far."""
 
-    def __init__(self, module: ModuleFacts, options: KernelOptions) -> None:
+    def __init__(self, module: ModuleFacts, version: Version, options: KernelOptions) -> None:
         self.module = module
         self.options = options
-        self.taken = _loaded_sections(module)
+        sections = sized_sections(module.elf, module.symbols, version, options)
+        self.taken = _loaded_sections(module, sections)
         self.percpu = _first_percpu(module)
         self.kept = self._kept_symbols() if options.kallsyms else ()
         self.offsets: dict[int, Place] = {}
 
     def is_init(self, section: Section) -> bool:
         """Tell whether *section* is given back after init: what never exits needs no exit code."""
-        if section.name.startswith(".init"):
-            return True
-        return not self.options.module_unload and section.name.startswith(".exit")
+        return in_init(section.name, self.options)
 
     def passes(self, *, init: bool) -> Iterator[list[Section]]:
         """Yield the sections of each of the five passes, each section in one only."""
@@ -181,12 +186,12 @@ def _separate_areas(plan: _Plan) -> tuple[Area, ...]:
     )
 
 
-def _loaded_sections(module: ModuleFacts) -> tuple[Section, ...]:
+def _loaded_sections(module: ModuleFacts, sections: Sequence[Section]) -> tuple[Section, ...]:
     """Return the sections that take memory. With CRCs to be ignored ``__versions`` does, too."""
     left_out = _NOT_LOADED - {"__versions"} if module.flags & 1 else _NOT_LOADED
     cleared: set[str] = set()
     taken: list[Section] = []
-    for section in module.sections[1:]:
+    for section in sections[1:]:
         if not section.flags & SHF_ALLOC:
             continue
         # The loader clears the flag of the first section of such a name only.

@@ -8,10 +8,13 @@ from types import MappingProxyType
 from lkm.elf.constants import SHT_SYMTAB
 from lkm.elf.file import ElfFile
 from lkm.elf.symbols import read_symbols
-from lkm.loader.facts import ModuleFacts, allocated, find_section
+from lkm.loader.facts import KernelFacts, ModuleFacts, allocated, find_section
 from lkm.loader.given import IGNORE_MODVERSIONS, GivenFile
+from lkm.loader.releases import STEPWISE_ELF
 from lkm.module.modinfo import parse_modinfo
-from lkm.module.symbols import exports, struct_name, versions
+from lkm.module.symbols import Export, exports, struct_name, versions
+
+_MODINFO = ".modinfo"
 
 
 def module_facts(
@@ -24,7 +27,7 @@ def module_facts(
     """
     elf = ElfFile.from_bytes(given.native(), what="module")
     table = next(section for section in elf.sections if section.type == SHT_SYMTAB)
-    entries = parse_modinfo(allocated(elf, ".modinfo"))
+    entries = parse_modinfo(_modinfo(elf, given.kernel))
     modinfo: dict[str, str] = {}
     for key, value in entries:
         modinfo.setdefault(key, value)
@@ -43,13 +46,40 @@ def module_facts(
         string_table=elf.sections[table.link],
         modinfo=MappingProxyType(modinfo),
         namespaces=frozenset([value for key, value in entries if key == "import_ns"]),
-        exports=exports(elf),
+        exports=_exports(elf),
         versions=_versions(elf) if has_versions else None,
         signed=given.signed,
         flags=given.flags,
         is_64bit=elf.is_64bit,
         params=params,
         init_returns=init_returns,
+    )
+
+
+def _modinfo(elf: ElfFile, kernel: KernelFacts) -> bytes:
+    """Return the modinfo; before STEPWISE_ELF only one that takes memory is found."""
+    if kernel.has(STEPWISE_ELF):
+        return elf.section_data(_MODINFO) or b""
+    return allocated(elf, _MODINFO)
+
+
+def _exports(elf: ElfFile) -> tuple[Export, ...]:
+    """Return the exports, with CRCs only where there is the section that the kernel looks in."""
+    without = {
+        gpl_only
+        for gpl_only, table, crcs in (
+            (False, "__ksymtab", "__kcrctab"),
+            (True, "__ksymtab_gpl", "__kcrctab_gpl"),
+        )
+        if find_section(elf, table) is not None and find_section(elf, crcs) is None
+    }
+    return tuple(
+        [
+            Export(each.name, gpl_only=each.gpl_only, namespace=each.namespace)
+            if each.gpl_only in without
+            else each
+            for each in exports(elf)
+        ]
     )
 
 

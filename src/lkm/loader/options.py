@@ -1,6 +1,7 @@
 """What a kernel was configured to do with modules: the options that the loader obeys.
 
-Source: kernel/module/Kconfig (before Linux 5.19: init/Kconfig), arch/Kconfig.
+Source: kernel/module/Kconfig (before Linux 5.19: init/Kconfig), arch/Kconfig, crypto/Kconfig,
+security/lockdown/Kconfig, security/integrity/Kconfig.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 _PREFIX = "CONFIG_"
+_ALGORITHM = "CRYPTO_"
 _SET = frozenset({"y", "m"})
 
 
@@ -35,18 +37,43 @@ class KernelOptions:
     module_compress_gzip: bool = False
     module_compress_xz: bool = False
     module_compress_zstd: bool = False
+    xz_dec_x86: bool = True
+    xz_dec_powerpc: bool = False
+    xz_dec_ia64: bool = False
+    xz_dec_arm: bool = False
+    xz_dec_armthumb: bool = False
+    xz_dec_arm64: bool = False
+    xz_dec_sparc: bool = False
+    xz_dec_riscv: bool = False
     debug_info_btf_modules: bool = True
     module_allow_btf_mismatch: bool = True
     security_lockdown_lsm: bool = True
+    arm64_module_plts: bool = True
+    lock_down_kernel_force_integrity: bool = False
+    lock_down_kernel_force_confidentiality: bool = False
+    integrity_platform_keyring: bool = True
+    crypto_ecdsa: bool = False
+    crypto_md5: bool = True
+    crypto_sha1: bool = True
+    crypto_sha512: bool = False
+    crypto_sha3: bool = False
+
+    @property
+    def locks_down(self) -> bool:
+        """Tell whether the kernel locks itself down from the start, at either level."""
+        forced = (
+            self.lock_down_kernel_force_integrity or self.lock_down_kernel_force_confidentiality
+        )
+        return self.security_lockdown_lsm and forced
 
     @classmethod
     def from_config(cls, config: Mapping[str, str]) -> KernelOptions:
         """Return the options in *config*, which maps names (``CONFIG_MODULES``) to values.
 
         A name that is not there is an option that is off: a configuration is whole, or none.
+        Algorithms are on where they are built in: as modules they may be there or not.
         """
-        found = {each.name: is_set(config, each.name.upper()) for each in fields(cls)}
-        return cls(**found)
+        return cls(**{each.name: _is_on(config, each.name.upper()) for each in fields(cls)})
 
 
 DEBIAN = KernelOptions()
@@ -54,6 +81,12 @@ DEBIAN = KernelOptions()
 
 OPTION_NAMES: tuple[str, ...] = tuple(each.name.upper() for each in fields(KernelOptions))
 """The names of the options, as ``.config`` has them but for ``CONFIG_``, in the fields' order."""
+
+
+def _is_on(config: Mapping[str, str], name: str) -> bool:
+    if name.startswith(_ALGORITHM):
+        return config.get(_PREFIX + name) == "y"
+    return is_set(config, name)
 
 
 def is_set(config: Mapping[str, str], name: str) -> bool:

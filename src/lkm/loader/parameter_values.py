@@ -21,6 +21,11 @@ _CHARP_LIMIT = 1024
 _NO_ARGUMENT = frozenset({"bool", "bool_enable_only", "bint"})
 # What every module takes, without declaring it.
 _EVERYWHERE = frozenset({"async_probe", "dyndbg"})
+# What a truth value begins with; see kstrtobool.
+_TRUTHS: Mapping[str, bool] = {
+    **dict.fromkeys("yt1", True),
+    **dict.fromkeys("nf0", False),
+}
 _BLANKS = " \t\n\v\f\r\xa0"
 
 
@@ -31,7 +36,7 @@ class Setting:
     now: dict[str, Parameter] = field(default_factory=dict)
 
 
-class _BadValueError(Exception):
+class BadValueError(Exception):
     """The kernel's answer to a value: an errno, and what it logs before saying so."""
 
     def __init__(self, number: int, *log: str, shown: str | None = None) -> None:
@@ -51,9 +56,10 @@ def set_parameters(
     setting.now = {parameter.name: parameter for parameter in declared}
     by_folded = {parameter.name.replace("-", "_"): parameter.name for parameter in declared}
     failed = False
-    for name, value, rest in words(given):
+    for name, value, behind in words(given):
         if name == "--" and value is None:
-            if rest and not failed:
+            rest = given[behind:]
+            if not failed:
                 text = f"{module}: parameters '{rest}' after `--' ignored"
                 yield _finding(text, level=4)
             return
@@ -66,33 +72,37 @@ def set_parameters(
             yield finding
 
 
-def words(given: str) -> Iterator[tuple[str, str | None, str]]:
-    """Yield name, value (None without ``=``) and all that follows, for each word of *given*."""
-    rest = given.lstrip(_BLANKS)
-    while rest:
-        word, rest = _next_word(rest)
-        rest = rest.lstrip(_BLANKS)
+def words(given: str) -> Iterator[tuple[str, str | None, int]]:
+    """Yield name, value (None without ``=``) and the next one's place, for each word of *given*."""
+    at = _word_start(given, 0)
+    while at < len(given):
+        end = _word_end(given, at)
+        word, at = given[at:end], _word_start(given, end)
         quoted = word.startswith('"')
         word = word[1:] if quoted else word
         equals = word.find("=", 1)  # a word that begins with it has no name before it
         if equals < 0:
-            yield word.removesuffix('"') if quoted else word, None, rest
+            yield word.removesuffix('"') if quoted else word, None, at
             continue
         name, value = word[:equals], word[equals + 1 :]
         if value.startswith('"') or quoted:
             value = value.removeprefix('"') if not quoted else value
             value = value.removesuffix('"')
-        yield name, value, rest
+        yield name, value, at
 
 
-def _next_word(text: str) -> tuple[str, str]:
+def _word_start(text: str, at: int) -> int:
+    while at < len(text) and text[at] in _BLANKS:
+        at += 1
+    return at
+
+
+def _word_end(text: str, at: int) -> int:
     inside = False
-    for at, letter in enumerate(text):
-        if letter in _BLANKS and not inside:
-            return text[:at], text[at + 1 :]
-        if letter == '"':
-            inside = not inside
-    return text, ""
+    while at < len(text) and (inside or text[at] not in _BLANKS):
+        inside ^= text[at] == '"'
+        at += 1
+    return at
 
 
 def _unknown(module: str, name: str) -> Iterator[Finding]:
@@ -108,12 +118,12 @@ def _set(
     parameter = now[known]
     try:
         if value is None and parameter.type and not _takes_nothing(parameter):
-            raise _BadValueError(errno.EINVAL)
+            raise BadValueError(errno.EINVAL)
         if parameter.unsafe:
             text = f"Setting dangerous option {parameter.name} - tainting kernel"
             yield _finding(text, level=5, kernel_taint=Taint.UNSAFE_PARAMETER)
         now[known] = _as_set(parameter, value)
-    except _BadValueError as bad:
+    except BadValueError as bad:
         shown = value or "" if bad.shown is None else bad.shown
         problem = "too large" if bad.errno == errno.ENOSPC else "invalid"
         text = f"{module}: `{shown}' {problem} for parameter `{name}'"
@@ -140,42 +150,42 @@ def _takes_nothing(parameter: Parameter) -> bool:
 
 
 def _as_set(parameter: Parameter, value: str | None) -> Parameter:
-    """Return *parameter* with *value*. Raises ``_BadValueError``."""
+    """Return *parameter* with *value*. Raises ``BadValueError``."""
     if not parameter.type:
         return parameter  # its own code takes it; who knows what it makes of it
     if not parameter.most:
-        return replace(parameter, values=(_shown(parameter, value),))
+        return replace(parameter, values=(shown_value(parameter, value),))
     parts = (value or "").split(",")
     first = parts[0]
     shown: list[str] = []
     for part in parts:
         if len(shown) == parameter.most:
             line = f"{parameter.name}: can only take {parameter.most} arguments"
-            raise _BadValueError(errno.EINVAL, line, shown=first)
+            raise BadValueError(errno.EINVAL, line, shown=first)
         try:
-            shown.append(_shown(parameter, part))
-        except _BadValueError as bad:
-            raise _BadValueError(bad.errno, *bad.log, shown=first) from None
+            shown.append(shown_value(parameter, part))
+        except BadValueError as bad:
+            raise BadValueError(bad.errno, *bad.log, shown=first) from None
     values = (*shown, *(parameter.values or ())[len(shown) :])
     return replace(
         parameter, values=values, count=len(shown) if parameter.counted else parameter.most
     )
 
 
-def _shown(parameter: Parameter, value: str | None) -> str:
-    """Return what the parameter shows when it was set to *value*. Raises ``_BadValueError``."""
+def shown_value(parameter: Parameter, value: str | None) -> str:
+    """Return what the parameter shows when it was set to *value*. Raises ``BadValueError``."""
     kind = parameter.type
     if kind in INTEGERS:
         size, signed = INTEGERS[kind]
         return shown_number(kind, _number(value or "", 8 * (size or parameter.word), signed))
     if kind == "charp":
         if len(encode(value or "")) > _CHARP_LIMIT:
-            raise _BadValueError(errno.ENOSPC, f"{parameter.name}: string parameter too long")
+            raise BadValueError(errno.ENOSPC, f"{parameter.name}: string parameter too long")
         return value or ""
     if kind == "string":
         if len(encode(value or "")) >= parameter.buffer:
             line = f"{parameter.name}: string doesn't fit in {parameter.buffer - 1} chars."
-            raise _BadValueError(errno.ENOSPC, line)
+            raise BadValueError(errno.ENOSPC, line)
         return value or ""
     truth = _truth("1" if value is None else value)
     if kind == "bint":
@@ -185,12 +195,11 @@ def _shown(parameter: Parameter, value: str | None) -> str:
 
 
 def _truth(text: str) -> bool:
-    answers: Mapping[str, bool] = {"y": True, "1": True, "n": False, "0": False}
-    if text[:1].lower() in answers:
-        return answers[text[:1].lower()]
+    if text[:1].lower() in _TRUTHS:
+        return _TRUTHS[text[:1].lower()]
     if text[:2].lower() in {"on", "of"}:
         return text[1].lower() == "n"
-    raise _BadValueError(errno.EINVAL)
+    raise BadValueError(errno.EINVAL)
 
 
 def _number(text: str, bits: int, signed: bool) -> int:
@@ -205,16 +214,17 @@ def _number(text: str, bits: int, signed: bool) -> int:
     allowed = "0123456789abcdef"[:base]
     stop = next((at for at, one in enumerate(digits) if one.lower() not in allowed), len(digits))
     if not stop:
-        raise _BadValueError(errno.EINVAL)
-    number = int(digits[:stop], base)
+        raise BadValueError(errno.EINVAL)
+    # Python turns no more than some thousand decimal digits into a number.
+    number = int(digits[:stop], base) if base != 10 or stop <= 20 else 1 << 64
     if number >= 1 << 64:
-        raise _BadValueError(errno.ERANGE)
+        raise BadValueError(errno.ERANGE)
     if digits[stop:] not in {"", "\n"}:
-        raise _BadValueError(errno.EINVAL)
+        raise BadValueError(errno.EINVAL)
     number = -number if negative else number
     lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     if not lowest <= number <= highest:
-        raise _BadValueError(errno.ERANGE)
+        raise BadValueError(errno.ERANGE)
     return number
 
 

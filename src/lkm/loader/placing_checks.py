@@ -60,11 +60,21 @@ def name_free(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     state = kernel.loaded.get(module.name)
     if state is None:
         return
+    evidence = f"a module named {module.name} is {state}"
+    remedy = f"remove {module.name} first, if this file is to replace it"
+    if state == "coming":
+        evidence += (
+            ": the kernel waits until its init has ended, and then answers EEXIST where that went "
+            "well, EBUSY where it failed"
+        )
+        remedy = "try again when its init has ended"
+    elif state == "going":
+        remedy = "try again when its exit has ended"
     yield Finding(
         check="already-loaded",
         errno=errno.EEXIST if state == "live" else errno.EBUSY,
-        evidence=f"a module named {module.name} is {state}",
-        remedy=f"remove {module.name} first, if this file is to replace it",
+        evidence=evidence,
+        remedy=remedy,
     )
 
 

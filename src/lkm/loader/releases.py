@@ -33,6 +33,29 @@ class Change:
         return version >= self.since
 
 
+FTRACE_WITH_ARGS = Change(
+    since=(6, 2),
+    what="an arm64 module has one trampoline for ftrace instead of two",
+    source="arch/arm64/include/asm/ftrace.h, NR_FTRACE_PLTS; commit 26299b3f6ba2",
+)
+ZEROS_ASKED_LAST = Change(
+    since=(6, 3),
+    what="of an x86-64 relocation the range is looked at before what it would change",
+    source="arch/x86/kernel/module.c, __write_relocate_add; commit 0c05e7bd2d01",
+)
+LONG_LINES = Change(
+    since=(6, 3),
+    what="a line of the log has up to 1021 bytes, not 989",
+    source="kernel/printk/internal.h, PRINTKRB_RECORD_MAX; before kernel/printk/printk.c",
+)
+QUIET_BTF = Change(
+    since=(6, 3),
+    what=(
+        "where types (BTF) that do not fit are allowed, it is told once, and neither which module "
+        "it is nor what is wrong with it"
+    ),
+    source="kernel/bpf/btf.c, btf_module_notify; commit 9cb61e50bf6b; seen in 6.12.117",
+)
 SEPARATE_AREAS = Change(
     since=(6, 4),
     what="text, data, read-only data and what turns read-only each have an area of their own",
@@ -58,9 +81,72 @@ STEPWISE_ELF = Change(
     backported=((6, 12, 117),),
 )
 
+PLTS_ALWAYS = Change(
+    since=(6, 5),
+    what="an arm64 module always has tables of jumps; the log names what it is about",
+    source="arch/arm64/kernel/module.c; commits ea3752ba96f5 and 3e35d303ab7d",
+)
+SHA3_SIGNATURES = Change(
+    since=(6, 7),
+    what="signatures may use SHA-3, but MD4 and MD5 no more",
+    source="crypto/asymmetric_keys/pkcs7_parser.c, x509_cert_parser.c; seen in 6.12.117",
+)
+FREE_SECTION_NAMES = Change(
+    since=(6, 9),
+    what="in types (BTF) a section may have every name that can be printed",
+    source="kernel/bpf/btf.c, btf_name_valid_section; commit bd70a8fb7ca4; seen in 6.12.117",
+)
+NARROW_RSA = Change(
+    since=(6, 6),
+    what="RSA refuses numbers that raising to a power does not change",
+    source="crypto/rsa.c, rsa_check_payload; seen in 6.12.117",
+)
+P521_KEYS = Change(
+    since=(6, 10),
+    what="the curve P-521 is known",
+    source="crypto/ecdsa.c, crypto/asymmetric_keys/x509_cert_parser.c; seen in 6.12.117",
+)
+DISTILLED_BTF = Change(
+    since=(6, 11),
+    what="a module may bring the kernel's types that it uses, to be found in another kernel's",
+    source="kernel/bpf/btf.c, btf_parse_module; seen in 6.12.117",
+)
+NO_SM2_SIGNATURES = Change(
+    since=(6, 11),
+    what="signatures by SM2 are not known any more",
+    source="crypto/asymmetric_keys/pkcs7_parser.c, x509_cert_parser.c; seen in 6.12.117",
+)
+CERTIFICATE_USAGE = Change(
+    since=(6, 4),
+    what="a certificate's basic constraints and key usage are looked at, and may be malformed",
+    source="crypto/asymmetric_keys/x509_cert_parser.c, x509_process_extension; seen in 6.12.117",
+)
+MORE_IDENTIFIERS = Change(
+    since=(6, 12),
+    what="an object identifier of Microsoft's more is known, which moves the numbers of others",
+    source="include/linux/oid_registry.h; seen in 6.12.117",
+)
+
 _NUMBERS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,2}")
 
-CHANGES: tuple[Change, ...] = (SEPARATE_AREAS, EARLY_CHECKS, STRUCT_CHECKED, STEPWISE_ELF)
+CHANGES: tuple[Change, ...] = (
+    FTRACE_WITH_ARGS,
+    ZEROS_ASKED_LAST,
+    QUIET_BTF,
+    LONG_LINES,
+    SEPARATE_AREAS,
+    EARLY_CHECKS,
+    STRUCT_CHECKED,
+    CERTIFICATE_USAGE,
+    PLTS_ALWAYS,
+    SHA3_SIGNATURES,
+    FREE_SECTION_NAMES,
+    P521_KEYS,
+    DISTILLED_BTF,
+    NO_SM2_SIGNATURES,
+    MORE_IDENTIFIERS,
+    STEPWISE_ELF,
+)
 """All of them, oldest first."""
 
 

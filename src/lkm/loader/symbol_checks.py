@@ -241,7 +241,12 @@ def _owner_state(
         )
     elif found.owner_state == "coming":
         text = f"{module.name}: gave up waiting for init of module {found.owner}."
-        yield _refusal("owner-coming", text, errno.EBUSY, level=4)
+        evidence = (
+            f"{found.owner}, which exports {found.name}, is coming: the kernel waits 30 seconds "
+            "for its init to end"
+        )
+        remedy = f"try again when the init of {found.owner} has ended"
+        yield _refusal("owner-coming", text, errno.EBUSY, level=4, evidence=evidence, remedy=remedy)
 
 
 def _refusal(

@@ -203,9 +203,9 @@ def decompress(data: bytes) -> tuple[Compression, bytes]:
     compression = detect(data)
     if not compression:
         return "", data
-    limit = _SIZE_BASE + _SIZE_FACTOR * len(data)
+    limit = largest_unpacked(len(data))
     what = f"{compression} file"
-    new, errors = _codec(compression)
+    new, errors = codec(compression)
     parts: list[bytes] = []
     size, rest = 0, data
     while rest and (not parts or detect(rest) == compression):
@@ -228,9 +228,18 @@ def decompress(data: bytes) -> tuple[Compression, bytes]:
     return compression, parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _codec(
+def largest_unpacked(size: int) -> int:
+    """Return how many bytes may come out of a wrapped file of *size* bytes."""
+    return _SIZE_BASE + _SIZE_FACTOR * size
+
+
+def codec(
     compression: Compression,
 ) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
+    """Return what makes a decompressor of that format, and the errors that it raises.
+
+    Raises ``MissingLibraryError`` where Python lacks the library.
+    """
     # Imported here: most files are plain, or wrapped in one way only.
     try:
         if compression == "gzip":

@@ -23,6 +23,7 @@ SYMBOLS_TITLE = "# Aliases for symbols, used by symbol_request().\n"
 DEVNAME_TITLE = "# Device nodes to trigger on-demand module loading.\n"
 
 _LARGEST = 0xFFFF_FFFF_FFFF_FFFF  # of an unsigned long: scanf takes all beyond it for it
+_DIGITS = 21  # one more than that has
 
 
 def parse_dep(data: bytes) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -95,7 +96,8 @@ def _leading_number(text: str) -> tuple[int | None, str]:
     digits = unsigned[: len(unsigned) - len(rest)]
     if not digits:
         return None, rest
-    number = int(digits)
+    # Python turns no more than some thousand digits into a number.
+    number = int(digits.lstrip("0")[:_DIGITS] or "0")
     if number > _LARGEST:
         number = _LARGEST
     elif text[0] == "-":

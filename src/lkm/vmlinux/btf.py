@@ -1,5 +1,7 @@
 """Read sizes of structures from a kernel's BTF, the description of its C types.
 
+Also what a module's own BTF builds on: the number of the kernel's types, and its strings.
+
     header    u16 magic 0xeb9f, u8 version 1, u8 flags, u32 length of the header,
               u32 offset and length of the types, u32 offset and length of the strings;
               both offsets count from the end of the header
@@ -18,7 +20,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from lkm import _text
@@ -33,7 +35,7 @@ _MAGIC = 0xEB9F
 _HEADER = "HBBIIIII"
 _HEADER_SIZE = 24
 _TYPE_WORDS = 3
-_STRUCT = 4
+_STRUCT, _TYPE_TAG = 4, 18
 _MOST_PLACES = 1000
 # Bytes of all that looks like BTF: walking through it is slow. A kernel's takes some 5 MB.
 _MOST_SEARCHED = 64 << 20
@@ -44,14 +46,53 @@ _MEMBER_WORDS = {4: 3, 5: 3, 6: 2, 13: 2, 15: 3, 19: 3}  # STRUCT UNION ENUM PRO
 _MOST_KINDS = 19  # ENUM64, of Linux 6.0, is the last one
 
 
-class Btf:
-    """The C types of one kernel, as far as lkm asks for them. *type_count* is their number."""
+class KernelBtf:
+    """What the BTF of modules goes on from.
 
-    def __init__(self, words: Words, structs: array[int], strings: bytes, type_count: int) -> None:
+    *type_count* is the number of the kernel's types, void not counted; *type_tags* are the numbers
+    of those that are tags. *strings* are given as bytes, or as what makes them when they are asked
+    for.
+    """
+
+    def __init__(
+        self,
+        type_count: int,
+        type_tags: frozenset[int],
+        strings: bytes | Callable[[], bytes],
+    ) -> None:
+        self.type_count: Final = type_count
+        self.type_tags: Final = type_tags
+        self._strings = strings
+
+    @property
+    def strings(self) -> bytes:
+        """The names, each ended by NUL, the first one empty."""
+        if not isinstance(self._strings, bytes):
+            self._strings = self._strings()
+        return self._strings
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, KernelBtf) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash((self.type_count, self.type_tags))
+
+    def _all(self) -> tuple[object, ...]:
+        return self.type_count, self.type_tags, self.strings
+
+
+class Btf:
+    """The C types of one kernel, as far as lkm asks for them.
+
+    *type_count* is their number, *base* what modules build on.
+    """
+
+    def __init__(self, words: Words, structs: array[int], base: KernelBtf) -> None:
         self._words: Final = words
         self._structs: Final = structs
-        self._strings: Final = strings
-        self.type_count: Final = type_count
+        self._strings: Final = base.strings
+        self.type_count: Final = base.type_count
+        self.base: Final = base
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Btf:
@@ -72,8 +113,8 @@ class Btf:
         if type_size % 4:
             raise FormatError(_WHAT, f"types of {type_size} bytes, no multiple of 4", offset=12)
         words = _words(types, order)
-        structs, count = _walk(words)
-        return cls(words, structs, strings, count)
+        structs, tags, count = _walk(words)
+        return cls(words, structs, KernelBtf(count, frozenset(tags), strings))
 
     def struct_sizes(self, name: str) -> tuple[int, ...]:
         """Return the different sizes in bytes of the structures named *name*; most have one."""
@@ -149,12 +190,13 @@ def _words(types: bytes, order: str) -> Words:
     return struct.unpack(f"{order}{len(types) // 4}I", types)
 
 
-def _walk(words: Words) -> tuple[array[int], int]:
-    """Return where the structures are in *words*, and the number of types."""
+def _walk(words: Words) -> tuple[array[int], list[int], int]:
+    """Return where the structures are in *words*, which types are tags, and their number."""
     # Some 150,000 types a kernel: numbers of one view, and no call for each.
     fixed = tuple([_TYPE_WORDS + _FIXED_WORDS.get(kind, 0) for kind in range(_MOST_KINDS + 1)])
     member = tuple([_MEMBER_WORDS.get(kind, 0) for kind in range(_MOST_KINDS + 1)])
     structs = array("I")
+    tags: list[int] = []
     offset = count = 0
     try:
         while offset < len(words):
@@ -164,12 +206,14 @@ def _walk(words: Words) -> tuple[array[int], int]:
                 structs.append(offset)
             offset += fixed[kind] + (info & 0xFFFF) * member[kind]
             count += 1
+            if kind == _TYPE_TAG:
+                tags.append(count)
     except IndexError:
         problem = "a type is cut off, or of a kind that is not known"
         raise FormatError(_WHAT, problem, offset=4 * offset) from None
     if offset != len(words):
         raise FormatError(_WHAT, "the last type is cut off", offset=4 * len(words))
-    return structs, count
+    return structs, tags, count
 
 
 def _part(data: bytes, offset: int, size: int, part: str) -> bytes:

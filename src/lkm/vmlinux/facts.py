@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 from lkm.cache import FileIdentity
 from lkm.errors import FormatError
 from lkm.vmlinux.answers import Answer, CouldNotTell, NotThere
-from lkm.vmlinux.btf import read_btf
+from lkm.vmlinux.btf import KernelBtf, read_btf
 from lkm.vmlinux.certificates import Certificate, read_certificates
 from lkm.vmlinux.config import Config, read_config
 from lkm.vmlinux.exports import KernelExport, read_exports
@@ -64,6 +64,7 @@ class VmlinuxFacts:
         kallsyms: Answer[KernelSymbols] | Later[KernelSymbols],
         config: Answer[Config] | Later[Config],
         certificates: Answer[tuple[Certificate, ...]] | Later[tuple[Certificate, ...]],
+        btf: Answer[KernelBtf] | Later[KernelBtf],
     ) -> None:
         self.release: Final = release
         self.banner: Final = banner
@@ -77,6 +78,7 @@ class VmlinuxFacts:
         self._kallsyms: Final = kallsyms
         self._config: Final = config
         self._certificates: Final = certificates
+        self._btf: Final = btf
 
     @property
     def exports(self) -> Answer[tuple[KernelExport, ...]]:
@@ -99,6 +101,11 @@ class VmlinuxFacts:
         stored = self._certificates
         return stored.value if isinstance(stored, Later) else stored
 
+    @property
+    def btf(self) -> Answer[KernelBtf]:
+        """What the BTF of modules goes on from."""
+        return self._btf.value if isinstance(self._btf, Later) else self._btf
+
     def with_config(self, config: Config) -> VmlinuxFacts:
         """Return the same facts with *config*, which came from elsewhere than the image."""
         return VmlinuxFacts(
@@ -114,6 +121,7 @@ class VmlinuxFacts:
             kallsyms=self._kallsyms,
             config=config,
             certificates=self._certificates,
+            btf=self._btf,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -126,13 +134,13 @@ class VmlinuxFacts:
         return (
             (self.release, self.banner, self.machine, self.is_64bit, self.order, self.vermagic),
             (self.struct_module_size, self.type_count, self.exports, self.kallsyms),
-            (self.config, self.certificates),
+            (self.config, self.certificates, self.btf),
         )
 
 
 def facts_of(image: KernelImage) -> VmlinuxFacts:
     """Return all facts of *image*, worked out now. A damaged table is a fact not known."""
-    size, count = _types(image)
+    size, count, btf = _types(image)
     return VmlinuxFacts(
         release=image.release,
         banner=image.banner,
@@ -146,6 +154,7 @@ def facts_of(image: KernelImage) -> VmlinuxFacts:
         kallsyms=_told(decode_kallsyms, image),
         config=read_config(image),
         certificates=read_certificates(image),
+        btf=btf,
     )
 
 
@@ -173,21 +182,22 @@ def read_facts(path: str, *, cache: Cache | None = None) -> VmlinuxFacts:
 
 
 # Counts up when an image may give other facts than before: what is remembered is then out of date.
-_KIND = "vmlinux-2"
+_KIND = "vmlinux-3"
 
 
-def _types(image: KernelImage) -> tuple[Answer[int], Answer[int]]:
-    """Return the size of struct module, and the number of types."""
+def _types(image: KernelImage) -> tuple[Answer[int], Answer[int], Answer[KernelBtf]]:
+    """Return the size of struct module, the number of types, and what modules build on."""
     try:
         btf = read_btf(image)
         if isinstance(btf, NotThere):
-            return CouldNotTell(btf.why), btf
+            return CouldNotTell(btf.why), btf, btf
         if isinstance(btf, CouldNotTell):
-            return btf, btf
+            return btf, btf, btf
         size = btf.struct_size("module")
     except FormatError as error:
-        return CouldNotTell(str(error)), CouldNotTell(str(error))
-    return NotThere("the BTF has no struct module") if size is None else size, btf.type_count
+        return CouldNotTell(str(error)), CouldNotTell(str(error)), CouldNotTell(str(error))
+    known = NotThere("the BTF has no struct module") if size is None else size
+    return known, btf.type_count, btf.base
 
 
 def _told(read: Callable[[KernelImage], T], image: KernelImage) -> T | CouldNotTell:

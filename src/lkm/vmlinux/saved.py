@@ -23,6 +23,7 @@ from typing import Literal, TypeVar
 from lkm import _text
 from lkm.errors import FormatError
 from lkm.vmlinux.answers import Answer, CouldNotTell, LayoutNotKnown, NotThere
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate, parse_certificate
 from lkm.vmlinux.config import Config
 from lkm.vmlinux.exports import KernelExport
@@ -47,13 +48,16 @@ _LARGEST_PART = 64 << 20
     _KALLSYMS,
     _CONFIG,
     _CERTIFICATES,
-) = range(1, 9)
+    _BTF,
+) = range(1, 10)
+# What the first files had; later parts may be missing.
 _PARTS = 8
 _KNOWN, _NOT_THERE, _COULD_NOT_TELL, _LAYOUT_NOT_KNOWN = range(4)
 
 _64BIT, _BIG_ENDIAN, _HAS_RELEASE, _HAS_BANNER, _HAS_MACHINE = 1, 2, 4, 8, 16
 _GPL_ONLY, _HAS_CRC, _HAS_ADDRESS = 1, 2, 4
 _MASK = (1 << 64) - 1
+_NO_BTF = CouldNotTell("the facts were saved before lkm kept the BTF's strings: save them again")
 
 
 def save(facts: VmlinuxFacts) -> bytes:
@@ -67,6 +71,7 @@ def save(facts: VmlinuxFacts) -> bytes:
         _stored(_KALLSYMS, facts.kallsyms, _from_kallsyms),
         _stored(_CONFIG, facts.config, _from_config),
         _stored(_CERTIFICATES, facts.certificates, _from_certificates),
+        _stored(_BTF, facts.btf, _from_btf),
     ]
     body = b"".join([head for head, _data in parts] + [data for _head, data in parts])
     return _HEADER.pack(_MAGIC, _VERSION, len(parts), zlib.crc32(body)) + body
@@ -94,6 +99,7 @@ def load(data: bytes) -> VmlinuxFacts:
         kallsyms=_later(parts[_KALLSYMS], _to_kallsyms),
         config=_later(parts[_CONFIG], _to_config),
         certificates=_later(parts[_CERTIFICATES], _to_certificates),
+        btf=_later(parts[_BTF], _to_btf) if _BTF in parts else _NO_BTF,
     )
 
 
@@ -295,6 +301,18 @@ def _to_certificates(plain: bytes) -> tuple[Certificate, ...]:
         found.append(parse_certificate(plain))
         plain = plain[len(found[-1].data) :]
     return tuple(found)
+
+
+def _from_btf(btf: KernelBtf) -> bytes:
+    tags = sorted(btf.type_tags)
+    head = struct.pack(f"<II{len(tags)}I", btf.type_count, len(tags), *tags)
+    return head + btf.strings
+
+
+def _to_btf(plain: bytes) -> KernelBtf:
+    (type_count, tag_count), rest = _numbers("II", plain)
+    tags, strings = _numbers(f"{tag_count}I", rest)
+    return KernelBtf(type_count, frozenset(tags), strings)
 
 
 def _numbers(code: str, data: bytes) -> tuple[tuple[int, ...], bytes]:

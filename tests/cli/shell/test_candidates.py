@@ -18,7 +18,8 @@ from tests.builders.tree import RELEASE
 from tests.cli.running import lkm
 
 # Words of which nothing can be known.
-FREE = {"A", "ACTION", "ARGS", "CHARACTER", "MODALIAS", "MSEC", "NAME", "SYMBOL", "TEXT", "WORD"}
+FREE = {"A", "ACTION", "ARGS", "CHARACTER", "MODALIAS", "MSEC", "N", "NAME", "SYMBOL", "TEXT"}
+FREE |= {"VALUE", "WORD"}
 
 
 def offered(*words: str, env: dict[str, str] | None = None) -> list[str]:

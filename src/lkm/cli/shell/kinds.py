@@ -128,6 +128,11 @@ def _schema(typed: str, _subject: Subject) -> list[Candidate]:
     return [Candidate(each) for each in names if each.startswith(typed)]
 
 
+def _never(typed: str, _subject: Subject) -> list[Candidate]:
+    """Offer what is no number."""
+    return [Candidate(word, "it does not return") for word in ("never",) if word.startswith(typed)]
+
+
 def _names(names: list[str], typed: str) -> list[Candidate]:
     return [Candidate(name) for name in sorted(set(spelled(names, typed)))]
 
@@ -144,6 +149,7 @@ KINDS: Final[dict[str, Callable[[str, Subject], list[Candidate]]]] = {
     "LOADED": _loaded,
     "MODULE": _module,
     "MODULEFILE": _module_file,
+    "N|never": _never,
     "PAGE": _page,
     "PARAMETER": _parameter,
     "PATH": _file,

@@ -47,6 +47,10 @@ _COMMON_FIELDS = (
 )
 
 
+# Actions of `lkm sandbox`, which are about that kernel without --on.
+_OF_THE_SANDBOX = frozenset({"finish", "hold", "release"})
+
+
 class Subject:
     """What *line*, of *command*, names. Every question may raise an ``LkmError``."""
 
@@ -104,6 +108,8 @@ class Subject:
         return tuple(reversed(releases(self._root() or "/")))
 
     def _on(self) -> str:
+        if self._command.name in _OF_THE_SANDBOX:
+            return "sandbox"
         return self._line.last("on") or "live"
 
     def _root(self) -> str:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from lkm._text import decode
 from lkm.loader.options import OPTION_NAMES
+from lkm.report.documents.loaded import loaded_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.sandbox_status import Status
     from lkm.loader.findings import LogLine
     from lkm.report.documents.writing import Document
+    from lkm.vmlinux.certificates import Certificate
 
 
 def sandbox_document(status: Status) -> Document:
@@ -32,6 +35,10 @@ def sandbox_document(status: Status) -> Document:
             "MODVERSIONS": status.modversions,
         },
         "options_assumed": list(status.assumed_options),
+        "certificates": (
+            None if status.certificates is None else list(map(_certificate, status.certificates))
+        ),
+        "certificates_enrolled": list(map(_certificate, status.enrolled)),
         "not_known": list(status.notes),
         "state_file": status.path,
         "exports": status.exports,
@@ -40,6 +47,19 @@ def sandbox_document(status: Status) -> Document:
         "loaded": status.loaded,
         "tainted": status.tainted,
         "taints": status.taints,
+        "doubts": [
+            {"module": each.module, "check": each.check, "evidence": each.evidence}
+            for each in status.doubts
+        ],
+    }
+
+
+def _certificate(certificate: Certificate) -> Document:
+    return {
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial.hex(":").upper(),
+        "key_id": certificate.key_id.hex(":").upper() or None,
     }
 
 
@@ -59,3 +79,21 @@ def sandbox_log_document(lines: Iterable[LogLine]) -> Document:
 def sandbox_file_document(path: str, data: bytes) -> Document:
     """Return a file of the sandbox's /proc or /sys, as text."""
     return {"schema": "lkm.sandbox-file/1", "path": path, "text": decode(data)}
+
+
+def sandbox_module_document(name: str, module: LoadedModule | None) -> Document:
+    """Return what finish, hold and release left of the module *name*; None where it is gone."""
+    return {
+        "schema": "lkm.sandbox-module/1",
+        "name": name,
+        "module": None if module is None else loaded_facts(module),
+    }
+
+
+def sandbox_written_document(path: str, data: bytes | None) -> Document:
+    """Return what a file shows once it was written to; *data* is None where none may read it."""
+    return {
+        "schema": "lkm.sandbox-write/1",
+        "path": path,
+        "text": None if data is None else decode(data),
+    }

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from lkm.module.scanned import ScannedModule
 
+_LARGEST = 0xFFFF_FFFF_FFFF_FFFF  # of an unsigned long: scanf takes all beyond it for it
+_DIGITS = 21  # one more than that has
+
 
 def device_nodes(
     modules: Iterable[ScannedModule], problems: list[Problem]
@@ -65,4 +68,10 @@ def _major_minor(kind: str, text: str) -> tuple[str, int, int] | None:
     minor = rest[: len(rest) - len(rest.lstrip("0123456789"))]
     if not (major.isascii() and major.isdecimal() and minor):
         return None
-    return kind, int(major) & 0xFFFF_FFFF, int(minor) & 0xFFFF_FFFF
+    return kind, _unsigned(major), _unsigned(minor)
+
+
+def _unsigned(digits: str) -> int:
+    """Return the number that scanf's ``%u`` makes of *digits*, of which there may be thousands."""
+    number = int(digits.lstrip("0")[:_DIGITS] or "0")
+    return min(number, _LARGEST) & 0xFFFF_FFFF

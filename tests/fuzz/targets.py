@@ -1,0 +1,22 @@
+"""All targets, by name."""
+
+from __future__ import annotations
+
+from tests.fuzz import (
+    targets_images,
+    targets_modules,
+    targets_state,
+    targets_texts,
+    targets_trees,
+)
+
+TARGETS = {
+    target.name: target
+    for target in (
+        *targets_modules.TARGETS,
+        *targets_state.TARGETS,
+        *targets_trees.TARGETS,
+        *targets_images.TARGETS,
+        *targets_texts.TARGETS,
+    )
+}

@@ -1,0 +1,22 @@
+"""The cases, by what they are about; ``CASES`` are all of them, by their ids."""
+
+from __future__ import annotations
+
+from tests.outcomes.case import Case
+from tests.outcomes.cases import (
+    combined,
+    elf,
+    entry,
+    modinfo,
+    parameters,
+    removing,
+    rows,
+    states,
+    symbols,
+)
+
+CASES: dict[str, Case] = {
+    case.id: case
+    for room in (entry, elf, modinfo, symbols, parameters, removing, states, rows, combined)
+    for case in room.CASES
+}

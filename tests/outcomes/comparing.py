@@ -1,0 +1,84 @@
+"""Hold what the sandbox said against what a real kernel said, leaving out what may differ.
+
+Left out: lines that the kernel cuts off (it tells them with the next one), lines of a module's own
+code and of the stack trace behind a warning (their levels and texts tell), pointers that are
+printed as hashes, the mode of a file in sysfs, and the name of the asking process. Of an address
+only its place in its page is compared here; whole addresses are held against real modules by
+``tests.loader.recording``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tests.outcomes.guest import Seen
+
+_ADDRESS = re.compile(r"\b(0x)?[0-9a-f]{13}([0-9a-f]{3})\b")
+_ZEROS = re.compile(r"^0*$")
+_HASHED = re.compile(r"\(____ptrval____\)|\bloc 0x[0-9a-f]+|\bloc [0-9a-f]{16}")
+_COMMAND = re.compile(r"Lockdown: \S+:")
+_PLACELESS = re.compile(r"^[0-9a-f]{16} \? ")  # not in the module's memory
+_CUT_OFF = 980
+_MODE = re.compile(r"^[0-7]{3} ")
+_LOADER = re.compile(r"^[0-5] ")
+_TRACE = re.compile(
+    r"^4 (CPU:|Tainted: |Hardware name:|Call Trace:|RIP:|Code:|RSP:|R[A-Z0-9]{2}:|ORIG_RAX|"
+    r" |RAX|RBP|R10|R13|</?TASK>)"
+)
+
+
+def differences(ours: Seen, theirs: Seen) -> list[str]:
+    """Return what differs, a line for each; *theirs* is the real kernel's."""
+    found: list[str] = []
+    pairs = (
+        ("returned", ours.returned, theirs.returned),
+        ("tainted", ours.tainted, theirs.tainted),
+        ("modules", _pages(ours.modules), _pages(theirs.modules)),
+        ("out", _pages(ours.out), _pages(_without_modes(theirs))),
+        ("kallsyms", _pages(ours.kallsyms), _pages(theirs.kallsyms)),
+        ("log", log_lines(ours.log), log_lines(theirs.log)),
+    )
+    for what, mine, real in pairs:
+        if mine != real:
+            found.append(f"{ours.op}: {what}: {_apart(mine, real)}")
+    return found
+
+
+def log_lines(log: Iterable[str]) -> list[str]:
+    """Return the loader's own lines of *log*, as far as they are the same each time."""
+    lines = [line for record in log for line in _lines(record)]
+    kept = [line for line in lines if _LOADER.match(line) and not _TRACE.match(line)]
+    kept = [_HASHED.sub("(pointer)", line) for line in kept]
+    return [_COMMAND.sub("Lockdown: COMM:", line) for line in kept]
+
+
+def _lines(record: str) -> list[str]:
+    """Return the lines of one message; one that was cut off is told with the next, so is none."""
+    if len(record) > _CUT_OFF:
+        return []
+    level, _blank, text = record.partition(" ")
+    return [f"{level} {line}" for line in text.replace("\\x0a", "\n").split("\n")]
+
+
+def _pages(lines: Iterable[str]) -> list[str]:
+    return [_ADDRESS.sub(_page, _PLACELESS.sub("? ", line)) for line in lines]
+
+
+def _page(found: re.Match[str]) -> str:
+    text = found[0].removeprefix("0x")
+    return found[0] if _ZEROS.match(text) else f"(page) {found[2]}"
+
+
+def _without_modes(seen: Seen) -> list[str]:
+    if not seen.op.startswith("sys "):
+        return list(seen.out)
+    return sorted([_MODE.sub("", line) for line in seen.out])
+
+
+def _apart(mine: object, real: object) -> str:
+    if not isinstance(mine, list) or not isinstance(real, list):
+        return f"lkm {mine!r}, kernel {real!r}"
+    only = [f"lkm only: {line}" for line in mine if line not in real]
+    only += [f"kernel only: {line}" for line in real if line not in mine]
+    return "; ".join(only[:6]) or f"another order: lkm {mine[:6]}, kernel {real[:6]}"

@@ -1,0 +1,207 @@
+"""What kernels answered, as it is committed: one folder of ``records/`` a kernel.
+
+outcomes.json   the package and its version, the compiler of the tiny modules, and for each case
+                what was seen of each step: every case had a boot of its own
+root.tar.xz     what the sandbox needs to go through the same cases without the kernel: the
+                facts of its image that they touch, the lists of its built-in modules, and
+                ``ko/tiny`` and ``ko/debian``, the modules that the cases' files are made from
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import lzma
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lkm.elf.file import ElfFile
+from lkm.module.symbols import exports, imports
+from lkm.vmlinux.answers import CouldNotTell, NotThere
+from lkm.vmlinux.config import read_config_file
+from lkm.vmlinux.facts import VmlinuxFacts, read_facts
+from lkm.vmlinux.kallsyms import KernelSymbols
+from lkm.vmlinux.saved import save
+from tests.outcomes.build import compiler_version
+from tests.outcomes.case import Case, Series
+from tests.outcomes.guest import Seen
+from tests.outcomes.kernels import RealKernel, cases_for, files_of, run_for_real
+
+RECORDS = Path(__file__).parent / "records"
+# Of the configuration, what the loader goes by.
+_OPTIONS = ("MOD", "KALLSYMS", "STRICT_MODULE", "LIVEPATCH", "DEBUG_INFO_BTF", "LOCK", "SECURITY_")
+_MORE_OPTIONS = ("RETPOLINE", "MITIGATION_", "SYSTEM_", "SECONDARY_", "INTEGRITY", "X86_", "64BIT")
+_OTHER_OPTIONS = ("CRYPTO", "IMA", "ARM64_", "XZ_", "PREEMPT", "FUNCTION_", "DYNAMIC_", "RANDOMIZE")
+_KEPT_SYMBOLS = frozenset({"__per_cpu_start", "__per_cpu_end"})
+
+
+@dataclass(frozen=True)
+class Record:
+    """A kernel that was recorded; its *folder* is named by its release."""
+
+    folder: Path
+
+    @property
+    def release(self) -> str:
+        """Its release."""
+        return self.folder.name
+
+    @property
+    def series(self) -> Series:
+        """Which cases are for it."""
+        return "6.1" if self.release.startswith("6.1.") else "6.12"
+
+    @cached_property
+    def seen(self) -> Mapping[str, tuple[Seen, ...]]:
+        """What was seen of the steps of each case."""
+        document = json.loads((self.folder / "outcomes.json").read_text())
+        return {
+            case: tuple([Seen.from_json(step) for step in steps])
+            for case, steps in document["cases"].items()
+        }
+
+    def unpack(self, folder: Path) -> RecordedKernel:
+        """Unpack its root into *folder*."""
+        with tarfile.open(self.folder / "root.tar.xz") as archive:
+            archive.extractall(folder, filter="data")
+        return RecordedKernel(folder, self.release)
+
+
+@dataclass(frozen=True)
+class RecordedKernel:
+    """The unpacked root of a record, from which modules and the sandbox's kernel come."""
+
+    root: Path
+    release: str
+
+    def tiny(self, name: str) -> bytes:
+        """See Modules."""
+        return (self.root / f"ko/tiny/{name}.ko").read_bytes()
+
+    def debian(self, name: str) -> bytes:
+        """See Modules."""
+        return (self.root / f"ko/debian/{name}.ko").read_bytes()
+
+
+def all_records() -> tuple[Record, ...]:
+    """Return what is committed."""
+    return tuple([Record(path.parent) for path in sorted(RECORDS.glob("*/outcomes.json"))])
+
+
+@dataclass
+class _Asked:
+    """A kernel's modules, which remembers those that were asked for."""
+
+    kernel: RealKernel
+    found: dict[str, bytes] = field(default_factory=dict)
+
+    def tiny(self, name: str) -> bytes:
+        return self._kept(f"tiny/{name}", lambda: self.kernel.tiny(name))
+
+    def debian(self, name: str) -> bytes:
+        return self._kept(f"debian/{name}", lambda: self.kernel.debian(name))
+
+    def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
+        return self.found.setdefault(name, make())
+
+
+def record(kernel: RealKernel, *, say: Callable[[str], None]) -> Record:
+    """Boot *kernel* once for each of its cases, and write down what it answered."""
+    folder = RECORDS / kernel.release
+    folder.mkdir(parents=True, exist_ok=True)
+    cases = cases_for(kernel.series)
+    table: dict[str, object] = {}
+    for number, case in enumerate(cases, 1):
+        say(f"{number} of {len(cases)}: {case.id}")
+        table[case.id] = [seen.to_json() for seen in run_for_real(kernel, [case])]
+    about = {
+        "kernel": kernel.release,
+        "package": kernel.package,
+        "version": _version(kernel.package),
+        "compiler": compiler_version(kernel.release),
+    }
+    (folder / "outcomes.json").write_text(_text(about, table))
+    write_root(kernel, cases, folder / "root.tar.xz")
+    return Record(folder)
+
+
+def write_root(kernel: RealKernel, cases: Sequence[Case], path: Path) -> None:
+    """Write what the sandbox needs for *cases* of *kernel* to the archive at *path*."""
+    asked = _Asked(kernel)
+    for case in cases:
+        files_of(case, asked)
+    tree = f"lib/modules/{kernel.release}"
+    files = {f"ko/{name}.ko": data for name, data in asked.found.items()}
+    for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
+        files[f"{tree}/{name}"] = (kernel.root / tree / name).read_bytes()
+    files[f"boot/facts-{kernel.release}"] = save(_facts(kernel, list(asked.found.values())))
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    path.write_bytes(lzma.compress(packed.getvalue(), preset=9))
+
+
+def _facts(kernel: RealKernel, modules: Sequence[bytes]) -> VmlinuxFacts:
+    """Return the facts of the kernel's image as far as *modules* touch them."""
+    facts = read_facts(str(kernel.root / f"boot/vmlinuz-{kernel.release}"))
+    config = read_config_file(str(kernel.root / f"boot/config-{kernel.release}"))
+    touched = {"module_layout", *[name for data in modules for name in _touched(data)]}
+    offered, symbols = facts.exports, facts.kallsyms
+    assert not isinstance(offered, CouldNotTell | NotThere)
+    assert isinstance(symbols, KernelSymbols)
+    kept = [symbol for symbol in symbols if symbol[2] in _KEPT_SYMBOLS]
+    return VmlinuxFacts(
+        release=facts.release,
+        banner=facts.banner,
+        machine=facts.machine,
+        is_64bit=facts.is_64bit,
+        order=facts.order,
+        vermagic=facts.vermagic,
+        struct_module_size=facts.struct_module_size,
+        type_count=facts.type_count,
+        exports=tuple([each for each in offered if each.name in touched]),
+        kallsyms=KernelSymbols(
+            addresses=tuple([symbol[0] for symbol in kept]),
+            types="".join([symbol[1] for symbol in kept]),
+            names=tuple([symbol[2] for symbol in kept]),
+        ),
+        config={
+            name: value
+            for name, value in config.items()
+            if name.removeprefix("CONFIG_").startswith((*_OPTIONS, *_MORE_OPTIONS, *_OTHER_OPTIONS))
+        },
+        certificates=facts.certificates,
+        btf=CouldNotTell("it was not recorded"),
+    )
+
+
+def _touched(module: bytes) -> Iterator[str]:
+    elf = ElfFile.from_bytes(module)
+    yield from [each.name for each in imports(elf)]
+    yield from [each.name for each in exports(elf)]
+
+
+def _version(package: str) -> str:
+    command = ["apt-cache", "show", "--no-all-versions", package]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    lines = [line for line in shown.splitlines() if line.startswith("Version: ")]
+    return lines[0].removeprefix("Version: ") if lines else "no longer known"
+
+
+def _text(about: Mapping[str, str], cases: Mapping[str, object]) -> str:
+    """Return the document, a line a step, so that two of them can be compared."""
+    parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in about.items()]
+    rows: list[str] = []
+    for case, steps in cases.items():
+        assert isinstance(steps, list)
+        lines = ",\n".join([json.dumps(step) for step in steps])
+        rows.append(f"{json.dumps(case)}: [\n{lines}\n]")
+    every = ",\n".join([*parts, '"cases": {\n' + ",\n".join(rows) + "\n}"])
+    return "{\n" + every + "\n}\n"

@@ -1,0 +1,206 @@
+"""Run the steps of a case in the sandbox, and note what the agent in a guest would note.
+
+What lkm does not claim to know (what a bad descriptor answers, what a callback of the module's own
+makes of a value) is not rehearsed: ``rehearse`` gives None for it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePosixPath
+
+from lkm.errors import FileError, KernelError, LkmError
+from lkm.kernel.sandbox import Sandbox
+from lkm.module.file import ModuleImage
+from lkm.names import ModuleName
+from tests.outcomes.case import NEVER, Step
+from tests.outcomes.guest import Result, Seen
+
+
+class Rehearsal:
+    """A sandbox kernel, and the files that lie in the guest's ``/ko``."""
+
+    def __init__(self, sandbox: Sandbox, files: Mapping[str, bytes]) -> None:
+        self.sandbox = sandbox
+        self.files = files
+        self._logged = len(sandbox.log())
+        self._waiting: list[str] = []  # modules whose init or exit function still runs
+
+    def rehearse(self, step: Step) -> Seen | None:
+        """Do one step; return what was seen, None for one that is not for the sandbox."""
+        word, _blank, rest = step.op.partition(" ")
+        action = _ACTIONS.get(word)
+        if action is None:
+            return None
+        seen = action(self, step, rest)
+        if step.held and seen is not None and seen.returned != ("EAGAIN",):
+            change = self.sandbox.hold if step.holds > 0 else self.sandbox.release_hold
+            if self.sandbox.find(ModuleName(step.held)) is not None:
+                change(ModuleName(step.held))
+        return None if seen is None else self._with_log(seen)
+
+    def _with_log(self, seen: Seen) -> Seen:
+        lines = self.sandbox.log()
+        new = lines[self._logged :]
+        self._logged = len(lines)
+        return Seen(
+            op=seen.op,
+            returned=seen.returned,
+            log=tuple([f"{line.level} {line.text}" for line in new]),
+            modules=seen.modules,
+            out=seen.out,
+            kallsyms=seen.kallsyms,
+            tainted=seen.tainted,
+        )
+
+    def load(self, step: Step, rest: str) -> Seen:
+        path, flags, *params = rest.split(" ", 2)
+        number = int(flags) & 0xFFFFFFFF
+        return self._insert(step, path, path, number, params[0] if params else "")
+
+    def iload(self, step: Step, rest: str) -> Seen:
+        path, *params = rest.split(" ", 1)
+        return self._insert(step, path, "", 0, params[0] if params else "")
+
+    def _insert(self, step: Step, path: str, shown: str, flags: int, params: str) -> Seen:
+        name = ModuleName(PurePosixPath(path).stem)
+        image = ModuleImage(name, self.files[PurePosixPath(path).name], shown)
+        answer = _answer(
+            lambda: self.sandbox.insert(image, params, flags=flags, init_returns=step.init)
+        )
+        background = step.op.startswith("bg")
+        return Seen(op=step.op, returned=() if background and answer == 0 else (answer,))
+
+    def delete(self, step: Step, rest: str) -> Seen:
+        name, flags = rest.split(" ")
+        real = ModuleName("" if name == "EMPTY" else name)
+        number = int(flags, 0)
+        answer = _answer(
+            lambda: self.sandbox.remove(real, flags=number, exit_hangs=step.exit == NEVER)
+        )
+        background = step.op.startswith("bg")
+        return Seen(op=step.op, returned=() if background and answer == 0 else (answer,))
+
+    def wait(self, step: Step, _rest: str) -> Seen:
+        returned: list[Result] = []
+        for name, answer in step.ends:
+            called = _answer(self._finisher(name, answer))
+            returned.append(_name(-answer) if called == 0 and answer < 0 else called)
+        return Seen(op=step.op, returned=tuple(returned))
+
+    def _finisher(self, name: str, answer: int) -> Callable[[], object]:
+        return lambda: self.sandbox.finish(ModuleName(name), answer)
+
+    def mods(self, step: Step, _rest: str) -> Seen:
+        lines = self.sandbox.read("/proc/modules").decode().splitlines()
+        return Seen(op=step.op, modules=tuple(lines))
+
+    def taint(self, step: Step, _rest: str) -> Seen:
+        return Seen(op=step.op, tainted=int(self.sandbox.read("/proc/sys/kernel/tainted")))
+
+    def syms(self, step: Step, rest: str) -> Seen:
+        ends = tuple([f"\t[{name}]" for name in rest.split(" ")])
+        lines = self.sandbox.read("/proc/kallsyms").decode().splitlines()
+        mine = [line.partition("\t")[0] for line in lines if line.endswith(ends)]
+        return Seen(op=step.op, kallsyms=tuple(mine))
+
+    def cat(self, step: Step, rest: str) -> Seen:
+        return Seen(op=step.op, out=tuple(self._text(rest).split("\\x0a")))
+
+    def sys(self, step: Step, rest: str) -> Seen:
+        name, _slash, below = rest.partition("/")
+        found = self._tree(f"/sys/module/{name}", f"/{below}" if below else "")
+        return Seen(op=step.op, out=tuple(sorted(found)))
+
+    def write(self, step: Step, rest: str) -> Seen | None:
+        path, _blank, value = rest.partition(" ")
+        if step.held:  # it is the module's own code that takes or drops a reference
+            return Seen(op=step.op, returned=(len(value),))
+        answer = _answer(lambda: self.sandbox.write(path, value))
+        return Seen(op=step.op, returned=(answer or len(value),))
+
+    def case(self, step: Step, _rest: str) -> Seen:
+        return Seen(op=step.op)
+
+    def clear(self, step: Step, _rest: str) -> Seen:
+        gone = 0
+        while True:
+            before = gone
+            for module in self.sandbox.modules():
+                gone += _answer(self._remover(module.name)) == 0
+            if gone == before:
+                break
+        left = tuple(self.sandbox.read("/proc/modules").decode().splitlines())
+        return Seen(op=step.op, returned=(gone,), modules=left)
+
+    def _remover(self, name: ModuleName) -> Callable[[], None]:
+        return lambda: self.sandbox.remove(name, flags=0x800)
+
+    def _tree(self, root: str, below: str) -> Iterator[str]:
+        try:
+            names = self.sandbox.listing(root + below)
+        except FileError as error:
+            yield f"!{_name(error.errno)}"
+            return
+        for name in names:
+            path = f"{below}/{name}"
+            if below == "/holders":
+                yield f"{path[1:]} -> ../../{name}"
+            elif self._is_folder(root + path):
+                yield f"{path[1:]}/"
+                yield from self._tree(root, path)
+            else:
+                yield f"{path[1:]} {self._text(root + path)}"
+
+    def _is_folder(self, path: str) -> bool:
+        try:
+            self.sandbox.listing(path)
+        except FileError:
+            return False
+        return True
+
+    def _text(self, path: str) -> str:
+        try:
+            data = self.sandbox.read(path)
+        except FileError as error:
+            return f"!{_name(error.errno)}"
+        return "".join([_letter(byte) for byte in data.removesuffix(b"\n")])
+
+
+def _letter(byte: int) -> str:
+    return chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}"
+
+
+def _answer(call: Callable[[], object]) -> Result:
+    """Return 0, or the name of the errno that was raised."""
+    try:
+        call()
+    except (KernelError, FileError) as error:
+        return _name(error.errno)
+    except LkmError as error:
+        return f"lkm: {error}"
+    return 0
+
+
+def _name(number: int) -> Result:
+    return errno.errorcode.get(number, -number)
+
+
+_Action = Callable[[Rehearsal, Step, str], Seen | None]
+_ACTIONS: Mapping[str, _Action] = {
+    "load": Rehearsal.load,
+    "bgload": Rehearsal.load,
+    "iload": Rehearsal.iload,
+    "del": Rehearsal.delete,
+    "bgdel": Rehearsal.delete,
+    "wait": Rehearsal.wait,
+    "mods": Rehearsal.mods,
+    "taint": Rehearsal.taint,
+    "syms": Rehearsal.syms,
+    "cat": Rehearsal.cat,
+    "sys": Rehearsal.sys,
+    "write": Rehearsal.write,
+    "case": Rehearsal.case,
+    "clear": Rehearsal.clear,
+}
