@@ -29,7 +29,8 @@ _SHA256 = "2.16.840.1.101.3.4.2.1"
 _DATA, _SIGNED_DATA = "1.2.840.113549.1.7.1", "1.2.840.113549.1.7.2"
 _COMMON_NAME, _KEY_USAGE, _CONSTRAINTS = "2.5.4.3", "2.5.29.15", "2.5.29.19"
 _SUBJECT_KEY = "2.5.29.14"
-_BIT_STRING, _NULL, _UTF8, _TIME, _BOOLEAN = 0x03, 0x05, 0x0C, 0x18, 0x01
+_BIT_STRING, _NULL, _UTF8, _BOOLEAN = 0x03, 0x05, 0x0C, 0x01
+_SHORT_TIME, _TIME = 0x17, 0x18
 _DIGITAL_SIGNATURE = b"\x07\x80"
 
 
@@ -77,7 +78,8 @@ def teaching_key() -> Key:
         _element(der.INTEGER, serial),
         _sequence(_identifier(_RSA_WITH_SHA256), _element(_NULL)),
         _name(_SIGNER),
-        _sequence(_element(_TIME, b"20260101000000Z"), _element(_TIME, b"99991231235959Z")),
+        # Until 2049 the kernel takes years of two digits only.
+        _sequence(_element(_SHORT_TIME, b"260101000000Z"), _element(_TIME, b"99991231235959Z")),
         _name(_SIGNER),
         _sequence(
             _sequence(_identifier(_RSA), _element(_NULL)),

@@ -52,7 +52,7 @@ for version in 3.11 3.12 3.13 3.14; do
     for python in "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
         "$python" -c 'import venv' 2>/dev/null || continue
         [ -x ".venv-$version/bin/python" ] || "$python" -m venv ".venv-$version"
-        ".venv-$version/bin/python" -m pip install -q -e . pytest jsonschema
+        ".venv-$version/bin/python" -m pip install -q -e ".[signatures]" pytest jsonschema
         echo "Python $version:"
         ".venv-$version/bin/python" -m pytest -q -m "not debian and not oracle and not lab" \
             --ignore tests/project "$@"

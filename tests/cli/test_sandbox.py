@@ -42,7 +42,7 @@ def test_boot_tells_where_what_it_knows_comes_from(known_root: Path, tmp_path: P
     assert shown["vermagic"].endswith("(the image's)")
     assert shown["exports"] == f"4, from {facts}"
     assert shown["options"].startswith("MODULES MODULE_UNLOAD")
-    assert shown["options"].endswith("off: MODULE_SIG_FORCE")
+    assert "; off: MODULE_SIG_FORCE LOCK_DOWN_" in shown["options"]
     assert "assumed" not in shown
     assert "not known" not in shown
 
@@ -104,3 +104,16 @@ def test_symbols_come_and_go_with_modprobe() -> None:
     assert "\t[vfat]\n" in lkm("sandbox", "cat", "/proc/kallsyms").out
     assert lkm("--on", "sandbox", "modprobe", "-r", "vfat").status == 0
     assert "\t[vfat]\n" not in lkm("sandbox", "cat", "/proc/kallsyms").out
+
+
+def test_status_names_the_modules_in_doubt(known_root: Path) -> None:
+    lkm("sandbox", "boot", "--root", str(known_root))  # without an image nobody knows its keys
+    (file,) = known_root.rglob("base.ko")
+
+    loaded = lkm("--on", "sandbox", "insmod", str(file))
+    shown = rows(lkm("sandbox", "status"))
+    document = json.loads(lkm("sandbox", "status", "--json").out)
+
+    assert "NOTICE: could not tell (signature)" in loaded.err
+    assert shown["in doubt"].startswith("base (signature): ")
+    assert [each["module"] for each in document["doubts"]] == ["base"]

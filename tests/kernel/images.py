@@ -13,7 +13,7 @@ from lkm.vmlinux.exports import KernelExport
 from lkm.vmlinux.facts import VmlinuxFacts
 from lkm.vmlinux.kallsyms import KernelSymbols
 from lkm.vmlinux.saved import save
-from tests.kernel.trees import LAYOUT_CRC, PRINTK_CRC, RELEASE, VERMAGIC, a_root
+from tests.kernel.trees import CERTIFICATE, LAYOUT_CRC, PRINTK_CRC, RELEASE, VERMAGIC, a_root
 
 BANNER = f"Linux version {RELEASE} (lkm@test) #1 SMP"
 SYMBOLS = KernelSymbols(
@@ -33,6 +33,8 @@ def a_config(**changed: str) -> Mapping[str, str]:
     """Return a configuration as Debian's, but for *changed* (``MODULE_UNLOAD="n"``)."""
     values = dict.fromkeys(OPTION_NAMES, "y") | {
         "MODULE_SIG_FORCE": "n",
+        "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": "n",
+        "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY": "n",
         "MODVERSIONS": "y",
         "RETPOLINE": "y",
     }
@@ -53,7 +55,8 @@ def saved_facts(**parts: object) -> bytes:
         "exports": EXPORTS,
         "kallsyms": SYMBOLS,
         "config": a_config(),
-        "certificates": (),
+        "certificates": (CERTIFICATE,),
+        "btf": CouldNotTell("it is a test's"),
     }
     return save(VmlinuxFacts(**(given | parts)))  # type: ignore[arg-type]  # the keywords are its own
 

@@ -182,3 +182,11 @@ def test_a_struct_module_of_another_size_is_refused_and_said_why(tmp_path: Path)
 
     assert (caught.value.errno, caught.value.log) == (errno.ENOEXEC, ())
     assert "never load this one there" in caught.value.remedy
+
+
+def test_the_format_that_it_unpacks_is_shown_if_it_unpacks_any(tmp_path: Path) -> None:
+    xz, _root = booted(tmp_path / "a", MODULE_COMPRESS_GZIP="n")
+    none, _root = booted(tmp_path / "b", MODULE_DECOMPRESS="n")
+
+    assert xz.read("/sys/module/compression") == b"xz\n"
+    assert "compression" not in none.listing("/sys/module")

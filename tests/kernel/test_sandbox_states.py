@@ -21,9 +21,10 @@ from lkm.kernel.sandbox import Sandbox
 from lkm.loader.findings import LogLine
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
+from lkm.vmlinux.exports import KernelExport
 from tests.builders.elf import AnExport, a_module
 from tests.kernel.images import a_config, a_known_sandbox
-from tests.kernel.trees import LAYOUT_CRC, VERMAGIC, a_sandbox, an_image
+from tests.kernel.trees import LAYOUT_CRC, PRINTK_CRC, VERMAGIC, a_sandbox, an_image
 
 SLOW, USER = ModuleName("slow"), ModuleName("user")
 CRCS = {"module_layout": LAYOUT_CRC, "slow_value": 7}
@@ -69,8 +70,12 @@ def test_an_init_that_does_not_return_leaves_the_module_coming(sandbox: Sandbox)
 
 
 def test_while_it_is_coming_its_whole_symbol_table_is_listed(tmp_path: Path) -> None:
-    sandbox, _root = a_known_sandbox(tmp_path, modules={})
-    versions = CRCS | {"_printk": 0x22222222}
+    exports = (
+        KernelExport("_printk", PRINTK_CRC, address=0xFFFF_FFFF_8100_0010),
+        KernelExport("module_layout", LAYOUT_CRC),
+    )
+    sandbox, _root = a_known_sandbox(tmp_path, modules={}, exports=exports)
+    versions = CRCS | {"_printk": PRINTK_CRC}
     sandbox.insert(a_slow(imports=("_printk",), versions=versions), init_returns="never")
 
     coming = sandbox.read("/proc/kallsyms").decode().splitlines()

@@ -8,15 +8,25 @@ from pathlib import Path
 from lkm.kernel.sandbox import Sandbox
 from lkm.module.file import ModuleImage, image_from_bytes, read_image
 from tests.builders.elf import AnExport, a_module
-from tests.builders.pkcs7 import A_NAME_AND_SERIAL, ASigner, a_message, appended
+from tests.builders.pkcs7 import (
+    A_NAME_AND_SERIAL,
+    ASigner,
+    a_certificate,
+    a_key,
+    a_message,
+    appended,
+    signed,
+)
 
 RELEASE = "6.1.0-test"
 VERMAGIC = f"{RELEASE} SMP preempt mod_unload modversions "
 IN_TREE = ("intree=Y", "retpoline=Y")
 LAYOUT_CRC, PRINTK_CRC, PLAIN_CRC, GPL_CRC, NS_CRC = 0x11111111, 0x22222222, 0x33333333, 0x4444, 5
 
-# By nobody known, so that a kernel whose certificates are not known cannot tell, and believes it.
+# Of no module, and by nobody known: a kernel whose certificates are not known believes it.
 SIGNATURE = appended(b"", a_message(ASigner(identity=A_NAME_AND_SERIAL)))
+KEY = a_key("rsa1024")
+CERTIFICATE = a_certificate(KEY, "Distribution")
 
 # A module that exports, one that needs it, one that needs both, and one on its own; all signed and
 # of the tree, so that nothing is tainted until a test wants it.
@@ -36,7 +46,7 @@ def a_signed(name: str, **parts: object) -> bytes:
         "imports": ("_printk",),
         "vermagic": VERMAGIC,
     }
-    return a_module(**(defaults | parts)) + SIGNATURE
+    return signed(a_module(**(defaults | parts)), KEY, CERTIFICATE)
 
 
 def a_chain() -> dict[str, bytes]:

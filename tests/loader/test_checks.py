@@ -217,6 +217,7 @@ def test_the_order_of_the_checks_is_the_kernels() -> None:
         "source_taints",
         "livepatch",
         "content_taints",
+        "jump_tables",
         "writable_code",
         "memory",
         "struct_size",

@@ -15,7 +15,7 @@ from lkm.loader.given import GivenFile
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from tests.builders.elf import ASection, a_module
-from tests.loader.examining import a_clean_file, a_kernel, examined, log_of
+from tests.loader.examining import a_clean_file, a_file, a_kernel, examined, log_of
 
 KERNEL = KernelFacts(release="6.1.0-56-amd64")
 

@@ -71,6 +71,10 @@ class RealKernel:
         """Return its own module of that name, unpacked."""
         return read_image(str(self._paths[name])).data
 
+    def has(self, name: str) -> bool:
+        """Tell whether it has a module of that name."""
+        return name in self._paths
+
     def packed(self, name: str) -> bytes:
         """Return its own module of that name, as the package has it."""
         return self._paths[name].read_bytes()

@@ -265,3 +265,62 @@ def _versions(data: bytes) -> list[bytes]:
 
 def _text(field: bytes) -> str:
     return field.partition(b"\0")[0].decode()
+
+
+def scratch(
+    *entries: tuple[int, int | str, int, int],
+    content: bytes = bytes(64),
+    kind: int = 4,
+    flags: int = 3,
+    info: int | None = None,
+    rela_flags: int = 0,
+) -> Patch:
+    """Add a section that nobody uses, and relocations of it: offset, symbol, type, addend.
+
+    A symbol is a name or an index, 0 for the value 0. *kind* is SHT_RELA (4) or SHT_REL (9),
+    *flags* are the section's, *info* and *rela_flags* the relocation section's.
+    """
+
+    def patch(data: bytes) -> bytes:
+        index = [
+            each if isinstance(each, int) else _symbol_number(data, each) for _, each, *_ in entries
+        ]
+        packed = b"".join(
+            [
+                struct.pack("<QQ", offset, number << 32 | type_)
+                + (struct.pack("<q", addend) if kind == 4 else b"")
+                for (offset, _symbol, type_, addend), number in zip(entries, index, strict=True)
+            ]
+        )
+        (count,) = struct.unpack_from("<H", data, 60)
+        target = count if info is None else info
+        data = _added(data, ".scratch", content, (1, flags, 0, 0, 16, 0))
+        link = _index(data, ".symtab")
+        return _added(data, ".rela.scratch", packed, (kind, rela_flags, link, target, 8, 24))
+
+    return patch
+
+
+def symbol_count(data: bytes) -> int:
+    """Return how many symbols there are, the first, nameless one among them."""
+    return _field(data, ".symtab", "size") // 24
+
+
+def _symbol_number(data: bytes, name: str) -> int:
+    return (_symbol_of(data, name) - _field(data, ".symtab", "offset")) // 24
+
+
+def _added(data: bytes, name: str, content: bytes, fields: tuple[int, ...]) -> bytes:
+    """Return *data* with one section more: type, flags, link, info, alignment, entry size."""
+    kind, flags, link, info, align, entry = fields
+    place = _field(data, _names_index(data), "size")
+    data = contents(_names_index(data), lambda old: old + name.encode() + b"\0")(data)
+    (start,) = struct.unpack_from("<Q", data, 40)
+    (count,) = struct.unpack_from("<H", data, 60)
+    table = data[start : start + 64 * count]
+    data += bytes(-len(data) % 64)
+    row = (place, kind, flags, 0, len(data), len(content), link, info, align, entry)
+    data += content + bytes(-len(content) % 64)
+    moved = len(data)
+    data += table + struct.pack("<IIQQQQIIQQ", *row)
+    return header("shnum", count + 1)(header("shoff", moved)(data))

@@ -36,7 +36,8 @@ INIT_RETURNS = Option(
     "init_returns",
     "",
     ("init-returns",),
-    "in the sandbox, where no init runs: have it return N, a negative errno to fail; or never",
+    "in the sandbox, where no init runs: what that of the module asked for returns, not those of "
+    "its dependencies; -19 fails with that errno, never leaves it loading",
     argument="N|never",
     own=True,
 )

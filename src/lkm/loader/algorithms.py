@@ -32,7 +32,10 @@ _CALLS = {EM_X86_64: frozenset({2, 4}), EM_AARCH64: frozenset({282, 283})}
 _CALL = b"\xe8"  # on x86-64, before the distance
 # What lies deeper is mostly asked for only once a device is there.
 _DEEPEST = 2
+
+# So many functions, and bytes and relocations in them, are looked at; real ones have far fewer.
 _MOST_FUNCTIONS = 256
+_MOST_LOOKED_AT = 1 << 18
 
 # So many relocations and bytes before a call are those of its arguments.
 _ARGUMENTS = 4
@@ -76,6 +79,7 @@ class _Reader:
         self._module = module
         self._relocations: dict[int, list[Relocation]] = {}
         self._functions: dict[tuple[int, int], _Code] = {}
+        self._left = _MOST_LOOKED_AT
         for symbol in module.symbols:
             place = (symbol.section_index, symbol.value)
             if symbol.type == STT_FUNC and place not in self._functions:
@@ -90,11 +94,13 @@ class _Reader:
             code, depth = todo.pop()
             if code in seen:
                 continue
-            if len(seen) == _MOST_FUNCTIONS:
-                yield ""  # there is more than is looked at
-                return
             seen.add(code)
             relocations = self._relocations_in(code)
+            self._left -= len(relocations) + min(code.stop, module.sections[code.section].size)
+            self._left += min(code.start, module.sections[code.section].size)
+            if len(seen) > _MOST_FUNCTIONS or self._left < 0:
+                yield ""  # there is more than is looked at
+                return
             for at, relocation in enumerate(relocations):
                 symbol = module.symbols[relocation.symbol_index]
                 if symbol.section_index == SHN_UNDEF and symbol.name.startswith(_ASKING):

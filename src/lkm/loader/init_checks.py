@@ -94,14 +94,14 @@ def _evidence(algorithm: str, loadable: tuple[str, ...]) -> str:
     return (
         f"its init function asks the crypto API for {algorithm}; neither the kernel nor a loaded "
         f"module offers it, {offers}. A real kernel then has modprobe load crypto-{algorithm}, "
-        "where it has a modprobe, and init fails with ENOENT where that comes to nothing"
+        "where it has a modprobe, and init fails where that comes to nothing, mostly with ENOENT"
     )
 
 
 def _remedy(loadable: tuple[str, ...]) -> str:
     said = "say what init returns (--init-returns 0, or -2)"
     generic = sorted(loadable, key=lambda name: (not name.endswith("_generic"), name))
-    return f"load {generic[0]} first, as modprobe does, or {said}" if generic else said
+    return f"load {generic[0]} first, or {said}" if generic else said
 
 
 def _unsure(

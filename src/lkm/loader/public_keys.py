@@ -94,7 +94,8 @@ def verify(key: PublicKey, signed: Signed, kernel: AskedKernel) -> int:
 def usable(key: PublicKey, signed: Signed, kernel: AskedKernel) -> int:
     """Return the kernel's errno where ``verify`` would not come to look at the signature, or 0."""
     if signed.algorithm == "rsa":
-        return 0 if _rsa_numbers(key.data) is not None else errno.EINVAL
+        numbers = _rsa_numbers(key.data)
+        return numbers if isinstance(numbers, int) else 0
     return _usable_curve(key, signed, kernel) if signed.algorithm == "ecdsa" else 0
 
 
@@ -103,8 +104,8 @@ def _verify_rsa(key: PublicKey, signed: Signed, kernel: AskedKernel) -> int:
     if front is None or (signed.digest_name in _SHA3 and not kernel.facts.has(SHA3_SIGNATURES)):
         raise UnverifiedError(f"lkm knows no signatures by RSA with {signed.digest_name}")
     numbers = _rsa_numbers(key.data)
-    if numbers is None:
-        return errno.EINVAL
+    if isinstance(numbers, int):
+        return numbers
     modulus, exponent = numbers
     size = _rsa_size(modulus)
     if not signed.digest or len(signed.value) != size:
@@ -121,17 +122,22 @@ def _verify_rsa(key: PublicKey, signed: Signed, kernel: AskedKernel) -> int:
     return 0 if whole[len(prefix) :] == signed.digest else errno.EKEYREJECTED
 
 
-def _rsa_numbers(data: bytes) -> tuple[int, int] | None:
+def _rsa_numbers(data: bytes) -> tuple[int, int] | int:
+    """Return modulus and exponent of a key, or the errno of one that is of no use."""
     reader = Reader(data, "RSA key")
     try:
         reader.enter(ber.SEQUENCE)
         modulus = reader.leaf(ber.INTEGER).contents
+        if not modulus:
+            return errno.EINVAL
         exponent = reader.leaf(ber.INTEGER).contents
+        if not 0 < len(exponent) <= len(modulus):
+            return errno.EINVAL
         reader.leave()
     except FormatError:
-        return None
+        return errno.EBADMSG
     numbers = int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
-    return numbers if _rsa_size(numbers[0]) in _RSA_SIZES else None
+    return numbers if _rsa_size(numbers[0]) in _RSA_SIZES else errno.EINVAL
 
 
 def _rsa_size(modulus: int) -> int:

@@ -9,6 +9,7 @@ from tests.outcomes.cases import (
     entry,
     modinfo,
     parameters,
+    relocations,
     removing,
     rows,
     states,
@@ -17,6 +18,17 @@ from tests.outcomes.cases import (
 
 CASES: dict[str, Case] = {
     case.id: case
-    for room in (entry, elf, modinfo, symbols, parameters, removing, states, rows, combined)
+    for room in (
+        entry,
+        elf,
+        modinfo,
+        symbols,
+        parameters,
+        removing,
+        states,
+        relocations,
+        rows,
+        combined,
+    )
     for case in room.CASES
 }
