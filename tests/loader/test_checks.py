@@ -6,9 +6,10 @@ import errno
 
 import pytest
 
-from lkm.loader.checks import checks_of
+from lkm.loader.checks import checks_of, examine
 from lkm.loader.findings import LogLine
 from lkm.loader.taint import Taint, letters
+from lkm.module.file import image_from_bytes
 from tests.builders.elf import ASection, ASymbol, an_elf
 from tests.builders.pkcs7 import appended
 from tests.loader.examining import (
@@ -228,6 +229,7 @@ def test_the_order_of_the_checks_is_the_kernels() -> None:
         "exports_without_crcs",
         "symbols",
         "relocations",
+        "arguments",
         "duplicate_exports",
         "btf",
         "parameters",
@@ -301,3 +303,18 @@ def test_a_signature_of_an_old_kind_counts_as_none() -> None:
 
     assert log_of(verdict) == ["3 module: not signed with expected PKCS#7 message", UNSIGNED]
     assert letters(verdict.taints) == "E"
+
+
+def test_a_null_pointer_for_the_parameters_is_met_late() -> None:
+    image = image_from_bytes(a_file(), name="tm")
+
+    verdict = examine(image, a_kernel(), params=None)
+
+    assert verdict.errno == errno.EFAULT
+    assert log_of(verdict) == [OUT_OF_TREE, UNSIGNED]
+
+
+def test_who_may_not_load_modules_is_refused_in_silence() -> None:
+    verdict = examined(b"", a_kernel(capable=False))
+
+    assert (verdict.errno, log_of(verdict)) == (errno.EPERM, [])

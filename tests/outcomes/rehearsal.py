@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from lkm.errors import FileError, KernelError, LkmError
@@ -62,6 +63,14 @@ class Rehearsal:
     def iload(self, step: Step, rest: str) -> Seen:
         path, *params = rest.split(" ", 1)
         return self._insert(step, path, "", 0, params[0] if params else "")
+
+    def unprivileged(self, step: Step, rest: str) -> Seen | None:
+        """Do it as a user who may not load modules; what such a one is shown is not rehearsed."""
+        if not rest.startswith(("load ", "iload ", "del ")):
+            return None
+        with Sandbox(self.sandbox.path, capable=False) as sandbox:
+            seen = Rehearsal(sandbox, self.files).rehearse(replace(step, op=rest))
+        return None if seen is None else replace(seen, op=step.op)
 
     def _insert(self, step: Step, path: str, shown: str, flags: int, params: str) -> Seen:
         name = ModuleName(PurePosixPath(path).stem)
@@ -201,6 +210,7 @@ _ACTIONS: Mapping[str, _Action] = {
     "cat": Rehearsal.cat,
     "sys": Rehearsal.sys,
     "write": Rehearsal.write,
+    "umode": Rehearsal.unprivileged,
     "case": Rehearsal.case,
     "clear": Rehearsal.clear,
 }

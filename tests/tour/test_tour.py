@@ -151,6 +151,18 @@ def _drop_modules_dep(root: Path) -> None:
     (root / "lib/modules" / RELEASE / "modules.dep").unlink()
 
 
+# A module that was changed under its signature loads nowhere.
+OF_VFAT = frozenset(
+    {
+        "insmod cannot load vfat alone: it needs unknown symbols",
+        "fat, then vfat: both load",
+        "vfat has put symbols into the table",
+        "rmmod refuses what is in use",
+        "vfat, then fat: both go",
+    }
+)
+
+
 def _rename_the_description(root: Path) -> None:
     (file,) = root.rglob("vfat.ko")
     file.write_bytes(file.read_bytes().replace(b"description=VFAT", b"description=QQQQ"))
@@ -170,7 +182,7 @@ def _say_that_nothing_unloads(root: Path) -> None:
             _drop_modules_dep,
             {"its modules and their indexes are there", "modules.dep names what btrfs needs"},
         ),
-        (_rename_the_description, {"vfat describes itself"}),
+        (_rename_the_description, {"vfat describes itself", *OF_VFAT}),
         (_say_that_nothing_unloads, {"and lets them be removed again"}),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -74,7 +74,7 @@ def parameters_as_set(module: ModuleFacts) -> tuple[Parameter, ...]:
     """Return the module's parameters with the values that its insert gave them."""
     setting = Setting()
     for _finding in set_parameters(
-        module.name, declared_parameters(module), module.params, setting
+        module.name, declared_parameters(module), module.params or "", setting
     ):
         pass  # the loader's checks have told it
     return tuple(setting.now.values())

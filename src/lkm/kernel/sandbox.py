@@ -46,18 +46,23 @@ class Sandbox:
 
     Every method but ``boot`` and ``reset`` raises ``NotBootedError`` where none is booted, and
     ``StateFileError`` where the file is not a sandbox's. It is a context manager, closing the file
-    at its end.
+    at its end. One that is not *capable* is asked by a process without CAP_SYS_MODULE.
     """
 
     name = "sandbox"
 
     def __init__(
-        self, path: str | None = None, *, notice: Callable[[str], None] | None = None
+        self,
+        path: str | None = None,
+        *,
+        notice: Callable[[str], None] | None = None,
+        capable: bool = True,
     ) -> None:
         self.path = state_path() if path is None else path
         self._store = Store(self.path)
         self._notice = notice
         self._told: set[str] = set()
+        self._capable = capable
         self._answers: dict[ModuleName, InitReturns] = {}
 
     @classmethod
@@ -188,7 +193,9 @@ class Sandbox:
         if init_returns is None:
             init_returns = self._answers.get(image.name)
         with self._store.changing() as connection:
-            verdict = sandbox_inserting.insert(connection, image, params, flags, init_returns)
+            verdict = sandbox_inserting.insert(
+                connection, image, params, flags, init_returns, capable=self._capable
+            )
         if verdict.errno:
             raise refused(image, verdict)
         for doubt in told_doubts(verdict):
@@ -210,7 +217,9 @@ class Sandbox:
         has no exit then.
         """
         with self._store.changing() as connection:
-            sandbox_removing.remove(connection, name, flags=flags, exit_hangs=exit_hangs)
+            sandbox_removing.remove(
+                connection, name, flags=flags, exit_hangs=exit_hangs, capable=self._capable
+            )
         if exit_hangs:
             self._tell(
                 f"{name} stays going: its exit has not ended (lkm sandbox finish {name} lets it)"

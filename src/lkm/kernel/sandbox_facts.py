@@ -27,7 +27,7 @@ from lkm.names import alias_name, module_name
 from lkm.tree.catalog import Catalog
 
 
-def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
+def kernel_facts(connection: sqlite3.Connection, *, capable: bool = True) -> KernelFacts:
     """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
     values = read_values(connection)
     boot = boot_options(values["command_line"])
@@ -57,6 +57,7 @@ def kernel_facts(connection: sqlite3.Connection) -> KernelFacts:
         enrolled=read_certificates(connection, enrolled=True),
         btf=read_btf(connection, values),
         btf_mismatch_told=was_logged(connection, MISMATCH),
+        capable=capable,
         locked_down=options.locks_down or (options.security_lockdown_lsm and boot.locked_down),
         areas_taken=read_areas(connection),
         percpu_taken=read_percpu(connection),
@@ -106,8 +107,18 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        # A module's imports are asked for several times, and nothing changes in a transaction.
+        self._known: dict[str, tuple[KernelSymbol, ...]] = {}
 
     def __getitem__(self, name: str) -> tuple[KernelSymbol, ...]:
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = self._found(name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def _found(self, name: str) -> tuple[KernelSymbol, ...]:
         key = (encode(name),)
         found = [
             KernelSymbol(
@@ -139,8 +150,6 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
                 key,
             )
         ]
-        if not found:
-            raise KeyError(name)
         return tuple(found)
 
     def __iter__(self) -> Iterator[str]:

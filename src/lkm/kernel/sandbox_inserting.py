@@ -34,6 +34,8 @@ def insert(
     params: str,
     flags: int,
     init_returns: InitReturns,
+    *,
+    capable: bool,
 ) -> Verdict:
     """Load *image*, or write down what its refusal leaves behind; return what the checks came to.
 
@@ -42,7 +44,7 @@ def insert(
     """
     if isinstance(init_returns, int) and init_returns < _LOWEST:
         raise UsageError(f"init cannot return {init_returns}: errnos end at {_LOWEST}")
-    kernel = kernel_facts(connection)
+    kernel = kernel_facts(connection, capable=capable)
     answer = 0 if init_returns == NEVER else init_returns
     verdict = examine(image, kernel, flags=flags, params=params, init_returns=answer)
     module = verdict.module
@@ -104,7 +106,7 @@ def _write_module(
             version=module.modinfo.get("version"),
             srcversion=module.modinfo.get("srcversion"),
             path=image.path,
-            params=module.params,
+            params=module.params or "",
             allocations=placed,
             exports=module.exports,
             export_addresses=export_addresses(module),

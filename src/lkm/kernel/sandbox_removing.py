@@ -28,7 +28,12 @@ _LOWEST = -4095
 
 
 def remove(
-    connection: sqlite3.Connection, name: ModuleName, *, flags: int, exit_hangs: bool
+    connection: sqlite3.Connection,
+    name: ModuleName,
+    *,
+    flags: int,
+    exit_hangs: bool,
+    capable: bool,
 ) -> None:
     """Remove the module *name*; where its exit hangs it stays, going. Raises as Kernel.
 
@@ -39,6 +44,8 @@ def remove(
         raise refusal("remove", name, errno.ENOSYS)
     if not kernel.options.module_unload:
         raise NoUnloadingError("remove", name, errno.ENOSYS)
+    if not capable:
+        raise refusal("remove", name, errno.EPERM, remedy="the sandbox is asked without capability")
     if kernel.modules_disabled:
         raise refusal("remove", name, errno.EPERM, remedy=_why_disabled(connection))
     module = _removable(connection, name)

@@ -14,10 +14,19 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lkm.elf.constants import EM_AARCH64, EM_X86_64, SHN_UNDEF, STT_FUNC
-from lkm.elf.relocations import Relocation, relocations_of
+from lkm.elf.constants import (
+    EM_AARCH64,
+    EM_MIPS,
+    EM_X86_64,
+    SHN_UNDEF,
+    SHT_RELA,
+    STT_FUNC,
+)
+from lkm.elf.file import ElfFile, Section
+from lkm.elf.relocations import Relocation, read_relocations, relocation_sections
 from lkm.elf.strings import StringTable
 from lkm.loader.facts import ModuleFacts
+from lkm.loader.relocation_columns import LOW, Columns, read_columns
 
 INIT = "init_module"
 """The name of the init function, whatever its source calls it."""
@@ -72,12 +81,43 @@ def asked_algorithms(module: ModuleFacts) -> tuple[str, ...]:
     return tuple(found)
 
 
+class _Relocations:
+    """The relocations of one section, by their offsets; only those asked for are made values."""
+
+    def __init__(self, elf: ElfFile, section: Section) -> None:
+        self._others: list[Relocation] = []
+        self._columns: list[Columns] = []
+        for table in relocation_sections(elf, section):
+            columns = read_columns(elf, table) if elf.is_64bit and elf.machine != EM_MIPS else None
+            if columns is not None and table.type == SHT_RELA and _ascend(columns.offsets):
+                self._columns.append(columns)
+            else:
+                self._others += read_relocations(elf, table)
+        self._others.sort(key=_offset)
+
+    def between(self, start: int, stop: int) -> list[Relocation]:
+        """Return those of offsets from *start* to before *stop*, in that order."""
+        first = bisect_left(self._others, start, key=_offset)
+        found = self._others[first : bisect_left(self._others, stop, key=_offset)]
+        for offsets, infos, addends in self._columns:
+            low, high = bisect_left(offsets, start), bisect_left(offsets, stop)
+            found += [
+                Relocation(offsets[at], infos[at] & LOW, infos[at] >> 32, addends[at])
+                for at in range(low, high)
+            ]
+        return sorted(found, key=_offset)
+
+
+def _ascend(offsets: Sequence[int]) -> bool:
+    return list(offsets) == sorted(offsets)
+
+
 class _Reader:
     """A module whose init function is followed through its calls."""
 
     def __init__(self, module: ModuleFacts) -> None:
         self._module = module
-        self._relocations: dict[int, list[Relocation]] = {}
+        self._relocations: dict[int, _Relocations] = {}
         self._functions: dict[tuple[int, int], _Code] = {}
         self._left = _MOST_LOOKED_AT
         for symbol in module.symbols:
@@ -128,13 +168,11 @@ class _Reader:
 
     def _relocations_in(self, code: _Code) -> list[Relocation]:
         if code.section not in self._relocations:
-            count = len(self._module.symbols)
-            found = relocations_of(self._module.elf, self._module.sections[code.section])
-            sound = [each for each in found if each.symbol_index < count]
-            self._relocations[code.section] = sorted(sound, key=_offset)
-        known = self._relocations[code.section]
-        first = bisect_left(known, code.start, key=_offset)
-        return known[first : bisect_left(known, code.stop, key=_offset)]
+            section = self._module.sections[code.section]
+            self._relocations[code.section] = _Relocations(self._module.elf, section)
+        count = len(self._module.symbols)
+        found = self._relocations[code.section].between(code.start, code.stop)
+        return [each for each in found if each.symbol_index < count]
 
     def _called(self, relocation: Relocation) -> _Code | None:
         """Return the function of the module that is called there, None for what is no call."""

@@ -85,14 +85,14 @@ def examine(
     kernel: KernelFacts,
     *,
     flags: int = 0,
-    params: str = "",
+    params: str | None = "",
     init_returns: int | None = None,
 ) -> Verdict:
     """Go through the checks as *kernel* would when asked to load *image*; stop where it stops.
 
     *flags* are finit_module's: 1 ignores CRCs, 2 the vermagic, 4 says that the file is compressed.
-    *params* are the parameters given. *init_returns* is what the module's init function answers,
-    None where nobody has said that.
+    *params* are the parameters given, None for a null pointer. *init_returns* is what the module's
+    init function answers, None where nobody has said that.
     """
     walk = _Walk(kernel)
     given = GivenFile.of(image, kernel, flags)
@@ -174,6 +174,17 @@ def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[F
         yield taint_finding("export-crc", Taint.FORCED, text, kernel)
 
 
+def arguments(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
+    """Copy the text of the parameters, which must be there, be it empty."""
+    if module.params is None:
+        yield Finding(
+            check="arguments",
+            errno=errno.EFAULT,
+            evidence="the text of the parameters is a null pointer",
+            remedy="give an empty text instead",
+        )
+
+
 def parameters(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
     """Set the parameters that were given; what cannot be set refuses the module."""
     try:
@@ -181,7 +192,7 @@ def parameters(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
     except FormatError as error:
         yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))
         return
-    yield from set_parameters(module.name, declared, module.params, Setting())
+    yield from set_parameters(module.name, declared, module.params or "", Setting())
 
 
 def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -214,6 +225,7 @@ _LINKING: tuple[Check, ...] = (
     exports_without_crcs,
     symbols,
     relocations,
+    arguments,
     duplicate_exports,
     btf,
     parameters,

@@ -134,7 +134,8 @@ class ModuleFacts:
     *name* is the one in struct module, which it loads under; *log_name* is the modinfo's, which
     some log lines use. *versions* is None without a ``__versions`` section, or where it is to be
     ignored. *modinfo* holds the first value of each key, *namespaces* every ``import_ns``.
-    *params* is what was given at its insert. *placed* is where it lies in that kernel's
+    *params* is what was given at its insert, None for
+    no text at all. *placed* is where it lies in that kernel's
     memory. *init_returns* is what its init function answers, None where nobody has said that.
     """
 
@@ -153,7 +154,7 @@ class ModuleFacts:
     signed: bool
     flags: int
     is_64bit: bool
-    params: str = ""
+    params: str | None = ""
     init_returns: int | None = None
     placed: Placed | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno as errno_module
 from dataclasses import dataclass
 
+from lkm.loader.check_ids import CHECK_IDS
 from lkm.loader.taint import UNTAINTED, Taint
 
 DAMAGED = "the file is damaged or no module: take it anew from its package"
@@ -23,11 +24,12 @@ class LogLine:
 class Finding:
     """One thing that a check found about a module on a kernel.
 
-    *check* is the check's stable id, the same in text, JSON and documentation. *errno* is what
-    the kernel answers because of it; 0 means that the module loads all the same. *log* are the
-    kernel's lines. *evidence* says in words what differs from what, *remedy* what helps. *taint*
-    is what the module gets of it; *kernel_taint* what the kernel gets. *could_not_tell* marks a
-    check that lacks what it would have to know, which *evidence* names: its answer may be another.
+    *check* is the check's stable id, one of ``CHECK_IDS``; another raises ``ValueError``. *errno*
+    is what the kernel answers because of it; 0 means that the module loads all the same. *log* are
+    the kernel's lines. *evidence* says in words what differs from what, *remedy* what helps.
+    *taint* is what the module gets of it; *kernel_taint* what the kernel gets. *could_not_tell*
+    marks a check that lacks what it would have to know, which *evidence* names: its answer may be
+    another.
     """
 
     check: str
@@ -38,6 +40,11 @@ class Finding:
     taint: Taint = UNTAINTED
     kernel_taint: Taint = UNTAINTED
     could_not_tell: bool = False
+
+    def __post_init__(self) -> None:
+        """Hold that the id is one of ``CHECK_IDS``."""
+        if self.check not in CHECK_IDS:
+            raise ValueError(f"no check has the id {self.check!r}")
 
     @property
     def refuses(self) -> bool:

@@ -18,7 +18,7 @@ _MODINFO = ".modinfo"
 
 
 def module_facts(
-    path: str, given: GivenFile, params: str = "", init_returns: int | None = None
+    path: str, given: GivenFile, params: str | None = "", init_returns: int | None = None
 ) -> ModuleFacts:
     """Return the facts of the module in *given*, which has passed the checks of the ELF file.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lkm.elf.constants import SHT_NOBITS, SHT_STRTAB, SHT_SYMTAB
 from lkm.elf.file import ElfFile, Section
@@ -104,9 +105,13 @@ def _read(file: GivenFile) -> ElfFile | Finding:
 def _name(elf: ElfFile, info: Section | None) -> str | Finding:
     """Return what the log calls the module."""
     try:
-        entries = parse_modinfo(b"" if info is None else elf.contents(info))
+        data = b"" if info is None else elf.contents(info)
     except FormatError as error:
         return _unreadable(error)
+    try:
+        entries = parse_modinfo(data)
+    except FormatError as error:  # a kernel has no such bound
+        return replace(_unreadable(error), could_not_tell=True)
     return dict(reversed(entries)).get("name", _NAMELESS)
 
 

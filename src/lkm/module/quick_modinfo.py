@@ -10,7 +10,7 @@ import os
 
 from lkm._value import Value
 from lkm.elf.notes import build_id_in
-from lkm.module.modinfo import parse_modinfo
+from lkm.module.modinfo import excess, parse_modinfo
 from lkm.module.quick_elf import OPEN_FLAGS, ORDER, QuickElf
 from lkm.module.signature import MAGIC, Signatures
 
@@ -68,7 +68,7 @@ class QuickReader:
 
     def _facts(self, elf: QuickElf) -> ShownFacts | None:
         data = elf.contents(b".modinfo\0")
-        if data is None:
+        if data is None or excess(data):
             return None
         if not self._whole:
             return ShownFacts(parse_modinfo(data), None, None)

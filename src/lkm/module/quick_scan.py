@@ -11,6 +11,7 @@ import os
 from itertools import chain
 from struct import Struct
 
+from lkm.module.modinfo import excess
 from lkm.module.quick_elf import OPEN_FLAGS, QuickElf
 
 TYPE_CHECKING = False
@@ -56,6 +57,8 @@ def _facts(elf: QuickElf) -> Facts:
         exports = [name for name in named.split(_END) if name]
     needs += _only_in(elf.contents(b"__versions\0") or b"", needs)
     modinfo = elf.contents(b".modinfo\0") or b""
+    if excess(modinfo):
+        raise ValueError
     return modinfo, _END.join(exports), _END.join(needs), (), ()
 
 

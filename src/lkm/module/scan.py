@@ -18,6 +18,7 @@ from lkm.elf.file import ElfFile
 from lkm.elf.symbols import ENTRY_SIZES
 from lkm.errors import FormatError
 from lkm.module.file import FileSlices, open_slices
+from lkm.module.modinfo import excess
 from lkm.module.scanned import ScannedModule
 from lkm.module.symbols import crc_words, version_records
 
@@ -73,7 +74,7 @@ def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedMod
         needs += _only_in_versions(elf, needs)
     return ScannedModule(
         path,
-        modinfo_bytes=_section(elf, ".modinfo"),
+        modinfo_bytes=_modinfo(elf),
         export_names=b"\0".join(exports),
         need_names=b"\0".join(needs),
         crcs=tuple(crcs) if with_crcs else (),
@@ -96,6 +97,15 @@ def _only_in_versions(elf: ElfFile, needs: list[bytes]) -> list[bytes]:
         for name in dict.fromkeys([each.partition(b"\0")[0] for each in rest])
         if name not in known_names
     ]
+
+
+def _modinfo(elf: ElfFile) -> bytes:
+    """Return the bytes of ``.modinfo``. Raises ``FormatError`` for more than any module has."""
+    data = _section(elf, ".modinfo")
+    problem = excess(data)
+    if problem:
+        raise FormatError("module", problem)
+    return data
 
 
 def _section(elf: ElfFile, name: str) -> bytes:

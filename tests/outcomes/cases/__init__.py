@@ -6,12 +6,15 @@ from tests.outcomes.case import Case
 from tests.outcomes.cases import (
     combined,
     elf,
+    enforcement,
     entry,
     modinfo,
     parameters,
     relocations,
     removing,
     rows,
+    signature_messages,
+    signatures,
     states,
     symbols,
 )
@@ -29,6 +32,9 @@ CASES: dict[str, Case] = {
         relocations,
         rows,
         combined,
+        signatures,
+        signature_messages,
+        enforcement,
     )
     for case in room.CASES
 }

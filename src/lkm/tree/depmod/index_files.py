@@ -37,6 +37,7 @@ def alias_keys(
     if usual and not warn_of_duplicates:
         return joined.replace("-", "_").split("\0") if aliases else []
     keys: list[str] = []
+    seen: set[str] = set()
     for alias in aliases:
         try:
             key = alias_name(alias)
@@ -44,10 +45,11 @@ def alias_keys(
             text = f"Unmatched bracket in {alias}"
             problems.append(_warning(text, "bad-alias", index, (module,)))
             continue
-        if warn_of_duplicates and key in keys:
+        if warn_of_duplicates and key in seen:
             text = f"duplicate module alias:\n{key} {module}"
             problems.append(_warning(text, "duplicate-alias", index, (module,)))
         keys.append(key)
+        seen.add(key)
     return keys
 
 
