@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from lkm.elf.notes import Note, parse_notes
+from lkm.elf.notes import Note, build_id_in, parse_notes
 from lkm.errors import FormatError
 
 ID = bytes(range(20))
@@ -41,3 +41,10 @@ def test_absurd_sizes_are_a_format_error() -> None:
     for head in (struct.pack("<III", 0xFFFF_FFFF, 4, 3), struct.pack("<III", 4, 0xFFFF_FFFF, 3)):
         with pytest.raises(FormatError):
             parse_notes(head + b"GNU\0abcd", "<")
+
+
+def test_a_build_id_is_not_looked_for_among_thousands_of_notes() -> None:
+    note = a_note()
+
+    assert build_id_in(a_note(name=b"Linux\0") + note, "<") == ID
+    assert build_id_in(note * 2000, "<") is None

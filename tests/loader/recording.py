@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from lkm.elf.file import ElfFile
 from lkm.elf.symbols import read_symbols
 from lkm.module.modinfo import parse_modinfo
 from lkm.names import is_module_file, module_name_of_path
+from tests.outcomes.case import Modules
 from tests.outcomes.guest import Boot, Seen, run
 from tests.outcomes.kernels import RealKernel
 
@@ -52,12 +53,22 @@ class Shown:
 
 def recorded(kernel: RealKernel, names: Sequence[str]) -> dict[str, Shown]:
     """Return what *kernel* showed of each of *names*, and of what they depend on, once live."""
+    image = kernel.image
+    return shown_in(
+        lambda boot: run(image, boot, timeout_s=3000, memory_mb=1800), kernel, (*_FIRST, *names)
+    )
+
+
+def shown_in(
+    run_guest: Callable[[Boot], Sequence[Seen]], kernel: Modules, names: Sequence[str]
+) -> dict[str, Shown]:
+    """Return what the guest that *run_guest* starts shows of its modules *names*, once live."""
     files = _in_order(kernel, names)
     operations = [f"load /ko/{name}.ko 0" for name in files]
     operations += ["mods", *[f"{look} {name}" for name in files for look in ("sys", "syms")]]
     images = {f"{name}.ko": kernel.debian(name) for name in files}
     boot = Boot(files=images, operations=tuple(operations))
-    seen = {each.op: each for each in run(kernel.image, boot, timeout_s=3000, memory_mb=1800)}
+    seen = {each.op: each for each in run_guest(boot)}
     sizes = {line.split()[0]: int(line.split()[1]) for line in seen["mods"].modules}
     return {
         name: _shown(size, seen[f"sys {name}"], seen[f"syms {name}"].kallsyms, kernel.debian(name))
@@ -100,9 +111,9 @@ def _percpu(lines: Sequence[str], image: bytes) -> int | None:
     return None
 
 
-def _in_order(kernel: RealKernel, names: Sequence[str]) -> list[str]:
+def _in_order(kernel: Modules, names: Sequence[str]) -> list[str]:
     """Return the modules to load, dependencies first."""
-    found: dict[str, None] = dict.fromkeys(_FIRST)
+    found: dict[str, None] = {}
 
     def add(name: str) -> None:
         if name in found:
@@ -137,10 +148,15 @@ def _chosen(kernel: RealKernel) -> tuple[str, ...]:
 
 
 def write(kernel: RealKernel, found: Mapping[str, Shown]) -> Path:
-    """Write what was recorded, a line a module."""
-    path = DATA / f"modules-{kernel.release}.json"
-    rows = [f" {json.dumps(name)}: {json.dumps(asdict(shown))}" for name, shown in found.items()]
+    """Write what was recorded; see ``write_shown``."""
     about = f"Debian's {kernel.package} in QEMU, recorded by tests/loader/recording.py"
+    return write_shown(kernel.release, about, found)
+
+
+def write_shown(release: str, about: str, found: Mapping[str, Shown]) -> Path:
+    """Write what the kernel *release* showed, a line a module; *about* tells how that came."""
+    path = DATA / f"modules-{release}.json"
+    rows = [f" {json.dumps(name)}: {json.dumps(asdict(shown))}" for name, shown in found.items()]
     head = f'{{\n"source": {json.dumps(about)},\n"modules": {{\n'
     path.write_text(head + ",\n".join(rows) + "\n}\n}\n")
     return path

@@ -189,3 +189,12 @@ def test_from_6_4_on_there_must_be_exactly_one_struct_module() -> None:
     assert log_of(examined(twice, kernel)) == text
     assert log_of(examined(never, kernel)) == text
     assert log_of(examined(never)) == ["4 tm: No module found in object"]
+
+
+@pytest.mark.parametrize("release", ["6.1.0-56-amd64", "6.12.1"])
+def test_of_more_modinfo_than_any_module_has_no_refusal_is_claimed(release: str) -> None:
+    verdict = examined(a_file(modinfo=["alias=x"] * 33000), a_kernel(release=release))
+
+    (doubt,) = verdict.doubts
+    assert (doubt.errno, log_of(verdict)) == (errno.ENOEXEC, [])
+    assert "more than 32768 entries in .modinfo" in doubt.evidence

@@ -158,3 +158,14 @@ def test_percpu_data_is_kept_apart_with_its_symbols() -> None:
     assert laid_out.percpu.name == ".data..percpu"
     assert laid_out.percpu.index not in laid_out.offsets
     assert "a_counter" in {symbol.name for symbol in laid_out.kept}
+
+
+def test_a_kernel_for_one_processor_takes_a_section_of_that_name_for_any_other() -> None:
+    percpu = ASection(".data..percpu", b"\0" * 8, flags=ALLOC | WRITE)
+    module = facts(extra=(percpu,), extra_symbols=[ASymbol("a_counter", ".data..percpu")])
+
+    laid_out = layout(module, (6, 1), KernelOptions(broken_on_smp=True))
+
+    assert laid_out.percpu is None
+    (index,) = [each.index for each in module.sections if each.name == ".data..percpu"]
+    assert laid_out.offsets[index][:2] == ("core", False)

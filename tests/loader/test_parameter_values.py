@@ -173,3 +173,16 @@ def test_a_bad_value_refuses_the_module_and_an_unsafe_one_taints_the_kernel() ->
         "Setting dangerous option danger - tainting kernel",
         "tiny: unknown parameter 'gone' ignored",
     ]
+
+
+def test_without_dynamic_debugging_a_name_with_dots_is_unknown_as_a_whole() -> None:
+    """As user-mode Linux 6.1.176 told it."""
+    given = "dyndbg=+p async_probe tm.num=3 tm.dyndbg a.b.c=1"
+
+    findings = list(set_parameters("tm", (), given, Setting(), dynamic_debug=False))
+
+    assert [line.text for finding in findings for line in finding.log] == [
+        "dyndbg param is supported only in CONFIG_DYNAMIC_DEBUG builds",
+        *[f"tm: unknown parameter '{name}' ignored" for name in ("tm.num", "tm.dyndbg", "a.b.c")],
+    ]
+    assert not any(finding.refuses for finding in findings)

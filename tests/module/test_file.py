@@ -99,10 +99,17 @@ def test_a_damaged_wrapping_is_a_format_error_that_names_the_file(
 
 @pytest.mark.parametrize("compression", WRAPPERS)
 def test_a_file_that_grows_out_of_all_proportion_is_refused(compression: str) -> None:
-    bomb = WRAPPERS[compression](bytes(26 << 20))
+    bomb = WRAPPERS[compression](bytes(9 << 20))
 
     with pytest.raises(FormatError, match="grows past"):
         decompress(bomb)
+
+
+@pytest.mark.parametrize("compression", WRAPPERS)
+def test_a_small_file_of_a_large_module_is_none_of_these(compression: str) -> None:
+    as_large_as_test_bpf = bytes(5 << 20)
+
+    assert decompress(WRAPPERS[compression](as_large_as_test_bpf))[1] == as_large_as_test_bpf
 
 
 def test_an_xz_file_that_wants_more_memory_than_any_module_is_refused() -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from lkm._text import encode
+from lkm.errors import FormatError
 from lkm.module.modinfo import Parameter, nameless_parameters, parameters, parse_modinfo
 
 
@@ -55,3 +58,21 @@ def test_parameters_without_a_colon_are_named() -> None:
     entries = (("parm", "broken"), ("parmtype", ""), ("parm", "a:b"), ("license", "GPL"))
 
     assert nameless_parameters(entries) == ("parm=broken", "parmtype=")
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"a=b\0" * 32769, "more than 32768 entries"),
+        (b"a" + b"\0" * (1 << 17), "more than 32768 entries"),
+        (b"a" * ((1 << 20) + 1), "of 1048577 bytes"),
+    ],
+    ids=["entries", "NULs", "bytes"],
+)
+def test_more_than_any_module_has_is_refused(data: bytes, problem: str) -> None:
+    with pytest.raises(FormatError, match=problem):
+        parse_modinfo(data)
+
+
+def test_twenty_times_what_real_modules_have_is_read() -> None:
+    assert len(parse_modinfo(b"alias=pci:v00008086d00001229*\0" * 32768)) == 32768

@@ -145,3 +145,12 @@ def test_on_a_real_kernel_it_answers_for_every_module(debian_root: Path) -> None
 def test_the_general_way_refuses_what_the_quick_one_left(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
         general(written(tmp_path, DATA[:200]))
+
+
+def test_more_entries_than_any_module_has_are_refused_in_both_ways(tmp_path: Path) -> None:
+    path = written(tmp_path, a_module(modinfo=["alias=x"] * 33000))
+
+    assert quick(path) is None
+    with pytest.raises(FormatError, match="more than 32768 entries") as caught:
+        general(path)
+    assert caught.value.path == path

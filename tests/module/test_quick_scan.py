@@ -12,7 +12,7 @@ from lkm.errors import FormatError
 from lkm.module.quick_elf import identity_at
 from lkm.module.quick_scan import quick_facts
 from lkm.module.scan import scan_file
-from tests.builders.elf import ASymbol, a_module
+from tests.builders.elf import ASection, ASymbol, a_module
 from tests.module.test_scan import KINDS, a_full_module
 
 if TYPE_CHECKING:
@@ -147,4 +147,25 @@ def test_a_hole_is_not_read_as_a_section(tmp_path: Path) -> None:
 
     assert quick_facts(path) is None
     with pytest.raises(FormatError, match="of 4294967296 bytes"):
+        scan_file(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (a_module(modinfo=["alias=x"] * 33000), "more than 32768 entries in .modinfo"),
+        (
+            a_module(extra=[ASection("__ksymtab_strings", b"a\0" * 66000)]),
+            "more than 65536 names in __ksymtab_strings",
+        ),
+    ],
+    ids=["entries", "exports"],
+)
+def test_more_than_any_module_has_is_refused_in_both_ways(
+    tmp_path: Path, data: bytes, problem: str
+) -> None:
+    path = written(tmp_path, data)
+
+    assert quick_facts(path) is None
+    with pytest.raises(FormatError, match=problem):
         scan_file(path)

@@ -2,7 +2,8 @@
 
 python -m tests.outcomes                    live: boot 6.1 and 6.12, compare every case
 python -m tests.outcomes 6.1 WORD           one of them, the cases whose ids hold WORD
-python -m tests.outcomes record PACKAGE     boot a package's kernel once a case, write it down
+python -m tests.outcomes record PACKAGE     boot a package's kernel once a case, write it down;
+                                            what is recorded is kept, but for a WORD behind it
 python -m tests.outcomes root PACKAGE       write anew what replaying needs, without booting
 """
 
@@ -29,7 +30,8 @@ _SERIES = ("6.1", "6.12")
 def main(words: list[str]) -> int:
     """Do what the words say."""
     if words[:1] == ["record"]:
-        made = record(RealKernel.of(words[1]), say=lambda text: print(text, flush=True))
+        kernel, word = RealKernel.of(words[1]), "".join(words[2:3])
+        made = record(kernel, word, say=lambda text: print(text, flush=True))
         print(f"written: {made.folder}")
         return 0
     if words[:1] == ["root"]:

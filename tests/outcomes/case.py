@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from lkm.vmlinux.btf import KernelBtf
 from tests.outcomes.patching import Patch, patched
 
 Series = Literal["6.1", "6.12"]
@@ -27,6 +28,10 @@ class Modules(Protocol):
 
     def debian(self, name: str) -> bytes:
         """Return a module of the kernel's own package, unpacked, its signature at its end."""
+
+    @property
+    def types(self) -> KernelBtf:
+        """What the types of modules go on from."""
 
 
 File = Callable[[Modules], bytes]

@@ -16,7 +16,7 @@ from tests.outcomes.guest import Seen
 
 _ADDRESS = re.compile(r"\b(0x)?[0-9a-f]{13}([0-9a-f]{3})\b")
 _ZEROS = re.compile(r"^0*$")
-_HASHED = re.compile(r"\(____ptrval____\)|\bloc 0x[0-9a-f]+|\bloc [0-9a-f]{16}")
+_HASHED = re.compile(r"\bloc (0x[0-9a-f]+|[0-9a-f]{16}|\(____ptrval____\))|\(____ptrval____\)")
 _COMMAND = re.compile(r"Lockdown: \S+:")
 _PLACELESS = re.compile(r"^[0-9a-f]{16} \? ")  # not in the module's memory
 _CUT_OFF = 980

@@ -94,9 +94,7 @@ def run(
     A guest that dies, or still runs when its time is over, is no error: the last one then has
     ``died``. Raises ``NotHere`` without a compiler, ``NoLabProgramError`` without QEMU.
     """
-    operations = "".join(f"{operation}\n" for operation in boot.operations)
-    extra = (cpio.file("ops", operations.encode()), *files_in("ko", boot.files))
-    initramfs = program_initramfs(agent(), extra)
+    initramfs = initramfs_of(boot)
     died: tuple[str, ...] = ()
     try:
         output = qemu.run(
@@ -110,6 +108,18 @@ def run(
         output, died = error.output, (str(error), *error.last)
     except GuestFailedError as error:
         output, died = error.output, error.last
+    return answers(boot, output, died)
+
+
+def initramfs_of(boot: Boot) -> bytes:
+    """Return the archive with the agent, the files and the operations of *boot*."""
+    operations = "".join(f"{operation}\n" for operation in boot.operations)
+    extra = (cpio.file("ops", operations.encode()), *files_in("ko", boot.files))
+    return program_initramfs(agent(), extra)
+
+
+def answers(boot: Boot, output: str, died: tuple[str, ...]) -> tuple[Seen, ...]:
+    """Return what the agent's *output* says of each operation of *boot*, up to the last done."""
     seen = parse(output, died)
     if not died and len(seen) != len(boot.operations):
         raise ValueError(f"{len(boot.operations)} operations came to {len(seen)} answers")

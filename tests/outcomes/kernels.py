@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lkm.module.file import read_image
 from lkm.names import is_module_file, module_name_of_path
+from lkm.vmlinux.btf import Btf, KernelBtf, read_btf
 from lkm.vmlinux.image import KernelImage
 from tests.debian import newest, unpacked
 from tests.outcomes import build
@@ -48,7 +49,18 @@ class RealKernel:
     @cached_property
     def image(self) -> bytes:
         """The kernel, unpacked."""
-        return KernelImage.open(str(self.root / f"boot/vmlinuz-{self.release}")).data
+        return self._image.data
+
+    @cached_property
+    def types(self) -> KernelBtf:
+        """What the types of modules go on from."""
+        found = read_btf(self._image)
+        assert isinstance(found, Btf)
+        return found.base
+
+    @cached_property
+    def _image(self) -> KernelImage:
+        return KernelImage.open(str(self.root / f"boot/vmlinuz-{self.release}"))
 
     @cached_property
     def _tiny(self) -> Mapping[str, bytes]:

@@ -59,6 +59,18 @@ def symbol(name: str, field: str, value: int) -> Patch:
     return patch
 
 
+def symbol_name(name: str, new: str) -> Patch:
+    """Give the first symbol of that name another one."""
+
+    def patch(data: bytes) -> bytes:
+        place = _field(data, ".strtab", "size")
+        at = _symbol_of(data, name)
+        grown = contents(".strtab", lambda old: old + new.encode() + b"\0")(data)
+        return _put(grown, at, "I", place)
+
+    return patch
+
+
 def renamed(name: str, new: str) -> Patch:
     """Give a section another name."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import struct
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,10 +23,11 @@ from pathlib import Path
 from lkm.elf.file import ElfFile
 from lkm.module.symbols import exports, imports
 from lkm.vmlinux.answers import CouldNotTell, NotThere
+from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.config import read_config_file
 from lkm.vmlinux.facts import VmlinuxFacts, read_facts
 from lkm.vmlinux.kallsyms import KernelSymbols
-from lkm.vmlinux.saved import save
+from lkm.vmlinux.saved import load, save
 from tests.outcomes.build import compiler_version
 from tests.outcomes.case import Case, Series
 from tests.outcomes.guest import Seen
@@ -36,6 +38,7 @@ RECORDS = Path(__file__).parent / "records"
 _OPTIONS = ("MOD", "KALLSYMS", "STRICT_MODULE", "LIVEPATCH", "DEBUG_INFO_BTF", "LOCK", "SECURITY_")
 _MORE_OPTIONS = ("RETPOLINE", "MITIGATION_", "SYSTEM_", "SECONDARY_", "INTEGRITY", "X86_", "64BIT")
 _OTHER_OPTIONS = ("CRYPTO", "IMA", "ARM64_", "XZ_", "PREEMPT", "FUNCTION_", "DYNAMIC_", "RANDOMIZE")
+_FIRST_STRING = 1  # which cases name besides
 _KEPT_SYMBOLS = frozenset({"__per_cpu_start", "__per_cpu_end"})
 
 
@@ -86,6 +89,13 @@ class RecordedKernel:
         """See Modules."""
         return (self.root / f"ko/debian/{name}.ko").read_bytes()
 
+    @cached_property
+    def types(self) -> KernelBtf:
+        """See Modules."""
+        found = load((self.root / f"boot/facts-{self.release}").read_bytes()).btf
+        assert isinstance(found, KernelBtf)
+        return found
+
 
 def all_records() -> tuple[Record, ...]:
     """Return what is committed."""
@@ -105,19 +115,30 @@ class _Asked:
     def debian(self, name: str) -> bytes:
         return self._kept(f"debian/{name}", lambda: self.kernel.debian(name))
 
+    @property
+    def types(self) -> KernelBtf:
+        return self.kernel.types
+
     def _kept(self, name: str, make: Callable[[], bytes]) -> bytes:
         return self.found.setdefault(name, make())
 
 
-def record(kernel: RealKernel, *, say: Callable[[str], None]) -> Record:
-    """Boot *kernel* once for each of its cases, and write down what it answered."""
+def record(kernel: RealKernel, word: str, *, say: Callable[[str], None]) -> Record:
+    """Boot *kernel* once for each of its cases, and write down what it answered.
+
+    What is recorded already is kept, but for the cases whose ids hold *word*; empty for none.
+    """
     folder = RECORDS / kernel.release
     folder.mkdir(parents=True, exist_ok=True)
     cases = cases_for(kernel.series)
+    before = Record(folder).seen if (folder / "outcomes.json").exists() else {}
     table: dict[str, object] = {}
     for number, case in enumerate(cases, 1):
-        say(f"{number} of {len(cases)}: {case.id}")
-        table[case.id] = [seen.to_json() for seen in run_for_real(kernel, [case])]
+        seen = before.get(case.id)
+        if seen is None or (word and word in case.id):
+            say(f"{number} of {len(cases)}: {case.id}")
+            seen = run_for_real(kernel, [case])
+        table[case.id] = [each.to_json() for each in seen]
     about = {
         "kernel": kernel.release,
         "package": kernel.package,
@@ -178,8 +199,28 @@ def _facts(kernel: RealKernel, modules: Sequence[bytes]) -> VmlinuxFacts:
             if name.removeprefix("CONFIG_").startswith((*_OPTIONS, *_MORE_OPTIONS, *_OTHER_OPTIONS))
         },
         certificates=facts.certificates,
-        btf=CouldNotTell("it was not recorded"),
+        btf=_thinned(kernel.types, modules),
     )
+
+
+def _thinned(types: KernelBtf, modules: Sequence[bytes]) -> KernelBtf:
+    """Return *types* with the strings that *modules* may name; in place of others are zeros."""
+    strings = types.strings
+    kept = bytearray(len(strings))
+    for start in {_FIRST_STRING, *[number for data in modules for number in _type_words(data)]}:
+        if start < len(strings):
+            end = strings.index(b"\0", start)
+            kept[start:end] = strings[start:end]
+    return KernelBtf(types.type_count, types.type_tags, bytes(kept))
+
+
+def _type_words(module: bytes) -> Iterator[int]:
+    """Yield every number in the module's BTF: those that are places of strings are among them."""
+    elf = ElfFile.from_bytes(module)
+    for section in elf.sections:
+        if section.name == ".BTF":
+            data = elf.contents(section)
+            yield from [word for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4])]
 
 
 def _touched(module: bytes) -> Iterator[str]:

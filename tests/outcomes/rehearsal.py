@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+from lkm._text import encode
 from lkm.errors import FileError, KernelError, LkmError
 from lkm.kernel.sandbox import Sandbox
 from lkm.module.file import ModuleImage
@@ -48,7 +49,7 @@ class Rehearsal:
         return Seen(
             op=seen.op,
             returned=seen.returned,
-            log=tuple([f"{line.level} {line.text}" for line in new]),
+            log=tuple([f"{line.level} {_logged(line.text)}" for line in new]),
             modules=seen.modules,
             out=seen.out,
             kallsyms=seen.kallsyms,
@@ -177,6 +178,13 @@ class Rehearsal:
         return "".join([_letter(byte) for byte in data.removesuffix(b"\n")])
 
 
+def _logged(text: str) -> str:
+    """Return *text* as a log is read: what cannot be printed by its number; no backslash is."""
+    return "".join(
+        [chr(byte) if 32 <= byte < 127 or byte == 10 else _letter(byte) for byte in encode(text)]
+    )
+
+
 def _letter(byte: int) -> str:
     return chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\x{byte:02x}"
 
@@ -193,7 +201,8 @@ def _answer(call: Callable[[], object]) -> Result:
 
 
 def _name(number: int) -> Result:
-    return errno.errorcode.get(number, -number)
+    # Python knows this number by its other name.
+    return "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number, -number)
 
 
 _Action = Callable[[Rehearsal, Step, str], Seen | None]

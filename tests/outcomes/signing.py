@@ -1,4 +1,4 @@
-"""Messages as signatures, by keys that no kernel knows, for cases; made of ``tests.builders.pkcs7``.
+"""Messages that sign modules, by keys that no kernel knows.
 
 Keys are made anew in each run: no answer may depend on their bytes, only on their kinds.
 """

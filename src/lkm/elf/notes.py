@@ -24,6 +24,8 @@ _USUAL = {
     ">": b"\0\0\0\4\0\0\0\x14\0\0\0\3GNU\0",
 }
 _USUAL_BYTES = 36
+# Its section holds one note; among so many more that a walk takes long nobody looks for an id.
+_MOST_BYTES = 1 << 16
 
 
 class Note(Value):
@@ -55,9 +57,14 @@ def parse_notes(data: bytes, order: Literal["<", ">"]) -> tuple[Note, ...]:
 
 
 def build_id_in(data: bytes, order: Literal["<", ">"]) -> bytes | None:
-    """Return the build id in *data*, its note section; None also where a note is cut off."""
+    """Return the build id in *data*, its note section.
+
+    None also where a note is cut off, and for more than 64 KiB of notes.
+    """
     if len(data) == _USUAL_BYTES and data.startswith(_USUAL[order]):
         return data[16:]
+    if len(data) > _MOST_BYTES:
+        return None
     try:
         notes = parse_notes(data, order)
     except FormatError:

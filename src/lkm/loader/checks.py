@@ -185,14 +185,20 @@ def arguments(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
         )
 
 
-def parameters(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
+def parameters(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Set the parameters that were given; what cannot be set refuses the module."""
     try:
         declared = declared_parameters(module)
     except FormatError as error:
         yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))
         return
-    yield from set_parameters(module.name, declared, module.params or "", Setting())
+    yield from set_parameters(
+        module.name,
+        declared,
+        module.params or "",
+        Setting(),
+        dynamic_debug=kernel.options.dynamic_debug_core,
+    )
 
 
 def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:

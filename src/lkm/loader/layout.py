@@ -84,8 +84,9 @@ class _Plan:
         self.module = module
         self.options = options
         sections = sized_sections(module.elf, module.symbols, version, options)
-        self.taken = _loaded_sections(module, sections)
-        self.percpu = _first_percpu(module)
+        # A kernel for one processor knows no per-CPU data: a section of that name is as any other.
+        self.percpu = None if options.broken_on_smp else _first_percpu(module)
+        self.taken = _loaded_sections(module, sections, per_cpu=not options.broken_on_smp)
         self.kept = self._kept_symbols() if options.kallsyms else ()
         self.offsets: dict[int, Place] = {}
 
@@ -186,9 +187,12 @@ def _separate_areas(plan: _Plan) -> tuple[Area, ...]:
     )
 
 
-def _loaded_sections(module: ModuleFacts, sections: Sequence[Section]) -> tuple[Section, ...]:
+def _loaded_sections(
+    module: ModuleFacts, sections: Sequence[Section], *, per_cpu: bool
+) -> tuple[Section, ...]:
     """Return the sections that take memory. With CRCs to be ignored ``__versions`` does, too."""
     left_out = _NOT_LOADED - {"__versions"} if module.flags & 1 else _NOT_LOADED
+    left_out = left_out if per_cpu else left_out - {_PERCPU}
     cleared: set[str] = set()
     taken: list[Section] = []
     for section in sections[1:]:

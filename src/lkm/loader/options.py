@@ -20,7 +20,7 @@ class KernelOptions:
 
     Fields are named as the options are; the defaults are what Debian's kernels for amd64 have.
     ``modversions`` and ``retpoline`` are not among them: without a configuration the modules that
-    were built for the kernel tell them.
+    were built for the kernel tell them. ``broken_on_smp`` is what kernels for one processor have.
     """
 
     modules: bool = True
@@ -33,6 +33,9 @@ class KernelOptions:
     kallsyms: bool = True
     kallsyms_all: bool = True
     livepatch: bool = True
+    dynamic_debug_core: bool = True
+    uml: bool = False
+    broken_on_smp: bool = False
     module_decompress: bool = False
     module_compress_gzip: bool = False
     module_compress_xz: bool = False

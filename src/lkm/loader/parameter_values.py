@@ -47,11 +47,17 @@ class BadValueError(Exception):
 
 
 def set_parameters(
-    module: str, declared: Sequence[Parameter], given: str, setting: Setting
+    module: str,
+    declared: Sequence[Parameter],
+    given: str,
+    setting: Setting,
+    *,
+    dynamic_debug: bool = True,
 ) -> Iterator[Finding]:
     """Set what *given* names, one finding for each word that the kernel says something about.
 
-    *module* is its name. What comes of it is left in *setting*.
+    *module* is its name. What comes of it is left in *setting*. *dynamic_debug* tells whether the
+    kernel has dynamic debugging, which takes the names that nobody knows (``dyndbg``).
     """
     setting.now = {parameter.name: parameter for parameter in declared}
     by_folded = {parameter.name.replace("-", "_"): parameter.name for parameter in declared}
@@ -65,7 +71,7 @@ def set_parameters(
             return
         known = by_folded.get(name.replace("-", "_"))
         if known is None:
-            yield from _unknown(module, name)
+            yield from _unknown(module, name) if dynamic_debug else _unheard(module, name)
             continue
         for finding in _set(module, setting.now, known, name, value):
             failed = failed or finding.refuses
@@ -110,6 +116,14 @@ def _unknown(module: str, name: str) -> Iterator[Finding]:
     before, _dot, after = name.partition(".")
     if name not in _EVERYWHERE and after != "dyndbg":
         yield _finding(f"{module}: unknown parameter '{before}' ignored", level=4)
+
+
+def _unheard(module: str, name: str) -> Iterator[Finding]:
+    """Tell of a parameter that nobody knows, in a kernel without dynamic debugging."""
+    if name == "dyndbg":
+        yield _finding("dyndbg param is supported only in CONFIG_DYNAMIC_DEBUG builds", level=4)
+    elif name != "async_probe":
+        yield _finding(f"{module}: unknown parameter '{name}' ignored", level=4)
 
 
 def _set(

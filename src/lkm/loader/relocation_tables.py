@@ -20,6 +20,8 @@ from lkm.loader.relocation_columns import LOW, Columns, read_columns
 WORD = 1 << 64
 
 _LOWEST_AREA = 1 << 32
+# User-mode Linux puts modules behind its memory, which begins where its host pleases.
+_BEHIND_UML = (1 << 30, 1 << 40)
 _HOLDING = frozenset({SHT_REL, SHT_RELA})
 
 
@@ -129,6 +131,8 @@ class Linked:
         start = None if placed is None else placed.addresses.get(where)
         if start is None:
             return Span(*self._copied, symbol.name or self._module.sections[where].name)
+        if self._kernel.options.uml:
+            return Span(*_BEHIND_UML, symbol.name or self._module.sections[where].name)
         if self._shift and start < _LOWEST_AREA:  # per-CPU data is behind the kernel's own
             return Span(*self._elsewhere, symbol.name or self._module.sections[where].name)
         return (start + symbol.value + self._shift) % WORD
@@ -138,6 +142,8 @@ class Linked:
         for found in self._kernel.symbols.get(name, ()):
             if found.gpl_only and self._module.proprietary:
                 continue
+            if self._kernel.options.uml and found.owner:
+                return Span(*_BEHIND_UML, name)
             if found.address is None or self._shift:
                 return Span(*self._elsewhere, name)
             return found.address

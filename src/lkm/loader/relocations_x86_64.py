@@ -44,6 +44,8 @@ class X8664:
 
     def __init__(self, module: ModuleFacts, kernel: KernelFacts) -> None:
         self._name = module.name
+        # What the kernel calls the file that this is in: user-mode Linux has it from elsewhere.
+        self._from = "subarch" if kernel.options.uml else "module"
         self._zeros_last = kernel.has(ZEROS_ASKED_LAST)
         self._linked = Linked(module, kernel, elsewhere=_ELSEWHERE, copied=_COPIED)
 
@@ -75,7 +77,7 @@ class X8664:
             return ()
         width = WIDTHS.get(kind)
         if width is None:
-            text = f"module: {self._name}: Unknown rela relocation: {kind}"
+            text = f"{self._from}: {self._name}: Unknown rela relocation: {kind}"
             return (refused(self._name, f"{where(entry, table)} is of an unknown type", text),)
         if offset + width > table.target.size:
             return (outside(entry, table, "writes behind the section's end"),)
@@ -97,8 +99,8 @@ class X8664:
         skipping = "Invalid" if self._zeros_last else "Skipping invalid"
         # For the place the kernel prints a hash, or this as long as it has no secret to hash by.
         text = (
-            f"module: x86/modules: {skipping} relocation target, existing value is nonzero for "
-            f"type {entry.type}, loc (____ptrval____), val {_shown(value)}"
+            f"{self._from}: x86/modules: {skipping} relocation target, existing value is nonzero "
+            f"for type {entry.type}, loc (____ptrval____), val {_shown(value)}"
         )
         return refused(self._name, f"{where(entry, table)} would change what is not zero", text)
 
@@ -108,8 +110,8 @@ class X8664:
         return refused(
             self._name,
             f"{where(entry, table)} has no room for {_shown(value)}",
-            f"module: overflow in relocation type {entry.type} val {_shown(value)}",
-            f"module: `{self._name}' likely not compiled with -mcmodel=kernel",
+            f"{self._from}: overflow in relocation type {entry.type} val {_shown(value)}",
+            f"{self._from}: `{self._name}' likely not compiled with -mcmodel=kernel",
         )
 
     def _all_fit(self, distinct: set[int], addends: array[int]) -> bool:

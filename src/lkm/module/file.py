@@ -50,8 +50,8 @@ _MAGIC_SIZE = 6
 _OPEN_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 # What a file may grow to; a 100-byte file that claims gigabytes is an attack. Of Debian's modules
-# test_bpf.ko has 4.9 MB in an xz file of 45 KB, a hundredth; the others have less than eight times
-# what they are packed in and 200 KB. xz -9 needs a dictionary of 64 MB.
+# test_bpf.ko has 4.9 MB in an xz file of 45 KB; the others have less than eight times what they
+# are packed in and half a MB. xz -9 needs a dictionary of 64 MB.
 _SIZE_BASE = 8 << 20
 _SIZE_FACTOR = 8
 _XZ_MEMORY = 128 << 20

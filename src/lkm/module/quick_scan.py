@@ -54,6 +54,8 @@ def _facts(elf: QuickElf) -> Facts:
         raise ValueError  # names that overlap: the general way sees how far that goes
     if not exports:
         named = elf.contents(b"__ksymtab_strings\0") or b""
+        if named.count(_END) > _MOST_SYMBOLS:
+            raise ValueError
         exports = [name for name in named.split(_END) if name]
     needs += _only_in(elf.contents(b"__versions\0") or b"", needs)
     modinfo = elf.contents(b".modinfo\0") or b""

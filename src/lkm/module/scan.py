@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 
 _CRC_PREFIX = b"__crc_"
+_EXPORT_NAMES = "__ksymtab_strings"
+# Some five times what the largest kernels export all in all.
+_MOST_EXPORTS = 1 << 16
 # What may be taken out of a string table; see lkm.elf.strings.
 _LONGEST_NAME, _CHUNK, _SHARED, _SPARE = 4096, 4096, 8, 1 << 16
 # Of one section; no module has nearly as much, and a file may have holes that take no room on disk.
@@ -60,7 +63,10 @@ def scan(elf: ElfFile, path: str = "", *, with_crcs: bool = False) -> ScannedMod
     symbols = _Symbols(elf)
     exports, crcs = symbols.exports(with_crcs=with_crcs)
     if not exports:
-        strings = _section(elf, "__ksymtab_strings")
+        strings = _section(elf, _EXPORT_NAMES)
+        if strings.count(b"\0") > _MOST_EXPORTS:
+            problem = f"more than {_MOST_EXPORTS} names in {_EXPORT_NAMES}"
+            raise FormatError("module", problem)
         exports = [name for name in strings.split(b"\0") if name]
         crcs = [0] * len(exports)
     needs = symbols.undefined()

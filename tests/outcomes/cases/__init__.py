@@ -9,6 +9,7 @@ from tests.outcomes.cases import (
     enforcement,
     entry,
     modinfo,
+    packed,
     parameters,
     relocations,
     removing,
@@ -17,6 +18,7 @@ from tests.outcomes.cases import (
     signatures,
     states,
     symbols,
+    types,
 )
 
 CASES: dict[str, Case] = {
@@ -35,6 +37,8 @@ CASES: dict[str, Case] = {
         signatures,
         signature_messages,
         enforcement,
+        packed,
+        types,
     )
     for case in room.CASES
 }

@@ -43,13 +43,13 @@ def _all_endless(data: bytes) -> bytes:
 PARTS = (
     of("type-data", "a message of plain data", lambda d: a_message(stranger(d), kind=DATA)),
     of("type-unknown", "an unknown type", lambda d: a_message(stranger(d), kind="1.2.3.4.5")),
-    of("type-only", "a type, and nothing else", lambda d: tlv(0x30, oid(SIGNED_DATA))),
+    of("type-only", "a type, and nothing else", lambda _data: tlv(0x30, oid(SIGNED_DATA))),
     of(
         "no-signers-field",
         "the signers are left out",
-        lambda d: tlv(0x30, oid(SIGNED_DATA), tlv(0xA0, _NO_SIGNERS)),
+        lambda _data: tlv(0x30, oid(SIGNED_DATA), tlv(0xA0, _NO_SIGNERS)),
     ),
-    of("no-signers", "no signer", lambda d: a_message()),
+    of("no-signers", "no signer", lambda _data: a_message()),
     of("no-digests", "no digest", lambda d: a_message(stranger(d), digests=tlv(0x31))),
     of(
         "digests-sequence",

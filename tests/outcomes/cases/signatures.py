@@ -82,7 +82,7 @@ END = (
     record("record-key", "the record names a key's size", b"\0\0\2\0\1\0\0\0"),
     record("record-padding", "the record's padding is no zero", b"\0\0\2\0\0\0\0\1"),
     record("no-der", "a message that is no DER"),
-    of("too-large", "a message of 64 KiB", lambda data: b"0" * 65536),
+    of("too-large", "a message of 64 KiB", lambda _data: b"0" * 65536),
     of("trailing", "bytes behind the message", lambda data: a_message(stranger(data)) + b"more"),
 )
 
