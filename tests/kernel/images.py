@@ -35,6 +35,8 @@ def a_config(**changed: str) -> Mapping[str, str]:
         "MODULE_SIG_FORCE": "n",
         "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": "n",
         "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY": "n",
+        "UML": "n",
+        "BROKEN_ON_SMP": "n",
         "MODVERSIONS": "y",
         "RETPOLINE": "y",
     }

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import random
+from dataclasses import replace
 
 import pytest
 
 from lkm.loader.facts import KernelFacts
+from lkm.loader.options import KernelOptions
 from tests.builders.elf import ARelocation
 from tests.loader.examining import a_kernel
 from tests.loader.relocating import (
@@ -233,3 +235,16 @@ def obvious(
             return [(errno.ENOEXEC, 1 if taken else 2)]
         memory[entry.offset : entry.offset + width] = written
     return []
+
+
+def test_of_user_mode_linux_only_its_host_knows_where_modules_lie() -> None:
+    """It has this code from another folder, and says so: ``subarch``."""
+    kernel = replace(a_kernel_of(OLD), options=KernelOptions(uml=True))
+
+    near = findings_of(a_relocated(ARelocation(0, "here", 11, 0)), kernel)
+    wide = findings_of(a_relocated(ARelocation(0, "here", 1, 0)), kernel)
+    unknown = findings_of(a_relocated(ARelocation(0, 0, 99, 0)), kernel)
+
+    assert [each.could_not_tell for each in near] == [True]
+    assert wide == []
+    assert texts_of(unknown) == ["3 subarch: tm: Unknown rela relocation: 99"]

@@ -50,15 +50,23 @@ def insert(
     module = verdict.module
     if init_returns is not None and module is not None and not has_function(module, INIT):
         raise UsageError(f"{module.name} has no init function that could return {init_returns}")
+    _raise_where_undecided(image, verdict)
     if not verdict.errno:
-        for doubt in verdict.doubts:
-            if doubt.check == "init":
-                raise CannotTellError("insert", image.name, doubt.evidence, doubt.remedy)
         state = COMING if init_returns == NEVER else LIVE
         _write_module(connection, image, verdict, kernel, state)
     kernel_rows.write_log(connection, verdict.log)
     kernel_rows.write_values(connection, {"tainted": str(int(verdict.tainted))})
     return verdict
+
+
+def _raise_where_undecided(image: ModuleImage, verdict: Verdict) -> None:
+    """Raise ``CannotTellError`` where the answer itself hangs on what is not known."""
+    deciding = verdict.refusal
+    undecided = [doubt for doubt in verdict.doubts if doubt.check == "init"]
+    if deciding is not None:
+        undecided = [deciding] if deciding.could_not_tell else []
+    for doubt in undecided:
+        raise CannotTellError("insert", image.name, doubt.evidence, doubt.remedy)
 
 
 def refused(image: ModuleImage, verdict: Verdict) -> KernelError:
