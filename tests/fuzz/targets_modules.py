@@ -15,9 +15,9 @@ from lkm.errors import LkmError
 from lkm.kernel.sandbox import Sandbox
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts, KernelSymbol
-from lkm.loader.kallsyms import module_symbols
-from lkm.loader.layout import layout
+from lkm.loader.memory.layout import layout
 from lkm.loader.options import KernelOptions
+from lkm.loader.symbols.kallsyms import module_symbols
 from lkm.module.facts import Module
 from lkm.module.file import ModuleImage, image_from_bytes, read_image
 from lkm.module.pkcs7 import parse_message

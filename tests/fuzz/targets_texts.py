@@ -21,7 +21,7 @@ from lkm.kallsyms.snapshot import load, read_snapshot, save
 from lkm.kallsyms.table import SymbolTable
 from lkm.kernel.procfs import modules_text, parse_modules
 from lkm.loader.boot_options import boot_options
-from lkm.loader.symvers import parse_symvers
+from lkm.loader.symbols.symvers import parse_symvers
 from lkm.teaching import RELEASE
 from lkm.vmlinux.config import parse_config
 from lkm.vmlinux.system_map import is_system_map, parse_system_map

@@ -6,8 +6,8 @@ from types import MappingProxyType
 
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
-from lkm.loader.given import GivenFile
-from lkm.loader.module_facts import module_facts
+from lkm.loader.file.given import GivenFile
+from lkm.loader.file.module_facts import module_facts
 from lkm.module.file import ModuleImage, image_from_bytes
 from tests.builders.elf import a_module
 from tests.builders.pkcs7 import a_certificate, a_key, signed

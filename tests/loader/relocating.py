@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
 from lkm.loader.findings import Finding
-from lkm.loader.memory import place
-from lkm.loader.relocation_checks import relocations
+from lkm.loader.memory.placing import place
+from lkm.loader.relocations.checks import relocations
 from lkm.module.file import image_from_bytes
 from tests.builders.elf import SHF_ALLOC, SHF_WRITE, ARelocation, ASection, ASymbol, a_module
 from tests.loader.examining import a_kernel, facts_of

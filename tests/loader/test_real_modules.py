@@ -9,9 +9,9 @@ import pytest
 from lkm.elf.file import Section
 from lkm.kernel.image_facts import image_facts, kernel_options
 from lkm.loader.facts import KernelFacts, ModuleFacts
-from lkm.loader.kallsyms import module_symbols
-from lkm.loader.layout import Layout, layout
+from lkm.loader.memory.layout import Layout, layout
 from lkm.loader.options import KernelOptions
+from lkm.loader.symbols.kallsyms import module_symbols
 from lkm.module.file import image_from_bytes
 from tests.conftest import missing
 from tests.debian import NotHere

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.loader.symvers import parse_symvers
+from lkm.loader.symbols.symvers import parse_symvers
 from lkm.module.facts import Module
 from lkm.teaching import RELEASE, facts_file
 from lkm.vmlinux.config import read_config_file

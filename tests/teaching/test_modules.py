@@ -8,7 +8,7 @@ import pytest
 
 from lkm.elf.constants import SHN_ABS
 from lkm.elf.symbols import read_symbols
-from lkm.loader.symvers import parse_symvers
+from lkm.loader.symbols.symvers import parse_symvers
 from lkm.module.facts import Module
 from lkm.module.symbols import struct_name
 from lkm.names import module_name_of_path

@@ -20,9 +20,9 @@ from lkm.elf.constants import EM_X86_64
 from lkm.errors import FileError, FormatError, LkmError
 from lkm.kernel.image_facts import ImageFacts, image_facts, is_on, kernel_options, known_percpu_end
 from lkm.loader.facts import KernelSymbol
-from lkm.loader.memory import PERCPU_START
+from lkm.loader.memory.placing import PERCPU_START
 from lkm.loader.options import KernelOptions
-from lkm.loader.symvers import parse_symvers
+from lkm.loader.symbols.symvers import parse_symvers
 from lkm.module.facts import Module
 from lkm.module.file import decompress
 from lkm.module.scanned import ScannedModule

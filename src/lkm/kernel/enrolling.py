@@ -13,10 +13,10 @@ import binascii
 from collections.abc import Iterable
 
 from lkm.errors import FileError, FormatError, UsageError
-from lkm.loader.asked_kernel import AskedKernel, RefusedError, UnverifiedError
-from lkm.loader.certificate_rules import read_certificate
 from lkm.loader.facts import KernelFacts
 from lkm.loader.options import KernelOptions
+from lkm.loader.signatures.asked_kernel import AskedKernel, RefusedError, UnverifiedError
+from lkm.loader.signatures.certificate_rules import read_certificate
 from lkm.vmlinux.certificates import Certificate, parse_certificate
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"

@@ -15,11 +15,11 @@ from lkm._text import encode
 from lkm.elf.constants import SHT_NOTE
 from lkm.kernel.sandbox_files import ModuleFile
 from lkm.loader.facts import KernelSymbol, ModuleFacts
-from lkm.loader.kallsyms import ModuleSymbol, coming_symbols, module_symbols
-from lkm.loader.layout import Layout
+from lkm.loader.memory.layout import Layout
 from lkm.loader.options import KernelOptions
-from lkm.loader.parameter_values import Setting, set_parameters
-from lkm.loader.parameters import Parameter, declared_parameters
+from lkm.loader.parameters.declared import Parameter, declared_parameters
+from lkm.loader.parameters.values import Setting, set_parameters
+from lkm.loader.symbols.kallsyms import ModuleSymbol, coming_symbols, module_symbols
 
 
 def kallsyms_lines(

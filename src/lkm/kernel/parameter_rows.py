@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lkm._text import encode
 from lkm.kernel.store import as_bytes, as_number, as_text
-from lkm.loader.parameters import Parameter
+from lkm.loader.parameters.declared import Parameter
 
 
 def insert_parameters(

@@ -15,8 +15,8 @@ from lkm.kernel.loaded import COMING, GOING, LIVE, LoadedModule
 from lkm.kernel.parameter_rows import insert_parameters
 from lkm.kernel.sandbox_files import ModuleFile, ShownModule
 from lkm.kernel.store import as_bytes, as_number, as_text
-from lkm.loader.memory import MODULES_START, PERCPU, Allocation
-from lkm.loader.parameters import Parameter
+from lkm.loader.memory.placing import MODULES_START, PERCPU, Allocation
+from lkm.loader.parameters.declared import Parameter
 from lkm.loader.taint import Taint, letters
 from lkm.module.symbols import Export
 from lkm.names import ModuleName

@@ -17,7 +17,7 @@ from lkm.errors import FileError
 from lkm.kernel.loaded import LoadedModule, replaced
 from lkm.kernel.procfs import modules_text
 from lkm.kernel.sysfs import SysFolder
-from lkm.loader.decompression import compression_of
+from lkm.loader.file.decompression import compression_of
 from lkm.loader.options import KernelOptions
 
 

@@ -11,12 +11,12 @@ from lkm.kernel.loaded import COMING, LIVE
 from lkm.kernel.module_files import coming_lines, kallsyms_lines, module_files, parameters_as_set
 from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox_facts import kernel_facts
-from lkm.loader.algorithms import INIT
 from lkm.loader.checks import Verdict, examine
-from lkm.loader.exported import export_addresses
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import Finding
-from lkm.loader.init_checks import CLEANUP, has_function
+from lkm.loader.init.algorithms import INIT
+from lkm.loader.init.checks import CLEANUP, has_function
+from lkm.loader.symbols.exported import export_addresses
 from lkm.module.file import ModuleImage
 
 NEVER: Final = "never"

@@ -19,7 +19,7 @@ from lkm.kernel.sandbox_files import ShownModule
 from lkm.loader.boot_options import boot_options
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import LogLine
-from lkm.loader.init_checks import positive_line
+from lkm.loader.init.checks import positive_line
 from lkm.loader.taint import Taint, ends_lock_debugging
 from lkm.names import ModuleName
 

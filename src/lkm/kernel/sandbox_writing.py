@@ -15,7 +15,7 @@ from lkm.kernel import kernel_rows, rows
 from lkm.kernel.parameter_rows import read_parameter, write_parameter_row
 from lkm.kernel.sandbox_files import Entry, Folder
 from lkm.loader.findings import LogLine
-from lkm.loader.parameter_writing import write_parameter
+from lkm.loader.parameters.writing import write_parameter
 
 _SYSCTLS = "/proc/sys/kernel/"
 _TAINT_BITS = 19

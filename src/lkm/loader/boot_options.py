@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lkm.loader.parameter_values import words
+from lkm.loader.parameters.values import words
 
 # A boolean's first letters, see kstrtobool; without a value it is set.
 _TRUE = ("y", "Y", "t", "T", "1", "on", "oN", "On", "ON")

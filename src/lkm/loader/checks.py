@@ -15,16 +15,17 @@ from dataclasses import dataclass, replace
 
 from lkm._text import decode, encode
 from lkm.errors import FormatError
-from lkm.loader import entry_checks
-from lkm.loader.arm64_plts import jump_tables
-from lkm.loader.btf_checks import btf
-from lkm.loader.decompression import decompression
-from lkm.loader.elf_checks import elf_checks
+from lkm.loader.btf.checks import btf
 from lkm.loader.facts import KernelFacts, ModuleFacts
+from lkm.loader.file import entry_checks
+from lkm.loader.file.decompression import decompression
+from lkm.loader.file.elf_checks import elf_checks
+from lkm.loader.file.given import GivenFile
+from lkm.loader.file.module_facts import module_facts
 from lkm.loader.findings import DAMAGED, Finding, LogLine, unforceable
-from lkm.loader.given import GivenFile
-from lkm.loader.init_checks import init
-from lkm.loader.memory import place
+from lkm.loader.init.checks import init
+from lkm.loader.memory.checks import memory, name_free, percpu_memory, struct_size, writable_code
+from lkm.loader.memory.placing import place
 from lkm.loader.modinfo_checks import (
     blacklist,
     caught_names,
@@ -35,14 +36,13 @@ from lkm.loader.modinfo_checks import (
     taints_at_once,
     vermagic,
 )
-from lkm.loader.module_facts import module_facts
-from lkm.loader.parameter_values import Setting, set_parameters
-from lkm.loader.parameters import declared_parameters
-from lkm.loader.placing_checks import memory, name_free, percpu_memory, struct_size, writable_code
+from lkm.loader.parameters.declared import declared_parameters
+from lkm.loader.parameters.values import Setting, set_parameters
 from lkm.loader.releases import EARLY_CHECKS, LONG_LINES
-from lkm.loader.relocation_checks import relocations
-from lkm.loader.signature_checks import signature, unsigned
-from lkm.loader.symbol_checks import duplicate_exports, linked_owners, module_layout, symbols
+from lkm.loader.relocations.arm64_plts import jump_tables
+from lkm.loader.relocations.checks import relocations
+from lkm.loader.signatures.checks import signature, unsigned
+from lkm.loader.symbols.checks import duplicate_exports, linked_owners, module_layout, symbols
 from lkm.loader.taint import UNTAINTED, Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 

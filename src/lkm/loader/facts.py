@@ -22,7 +22,7 @@ from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate
 
 if TYPE_CHECKING:
-    from lkm.loader.memory import Placed
+    from lkm.loader.memory.placing import Placed
 
 SHF_ALLOC = 2
 

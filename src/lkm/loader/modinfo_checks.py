@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lkm.elf.constants import EM_X86_64
 from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.findings import Finding, LogLine, refusal, unforceable
-from lkm.loader.signature_checks import unsigned
+from lkm.loader.signatures.checks import unsigned
 from lkm.loader.taint import UNTAINTED, Taint
 
 # Modules that were caught at using GPL-only symbols for proprietary code. The first may use them

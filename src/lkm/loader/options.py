@@ -34,8 +34,6 @@ class KernelOptions:
     kallsyms_all: bool = True
     livepatch: bool = True
     dynamic_debug_core: bool = True
-    uml: bool = False
-    broken_on_smp: bool = False
     module_decompress: bool = False
     module_compress_gzip: bool = False
     module_compress_xz: bool = False
@@ -60,6 +58,8 @@ class KernelOptions:
     crypto_sha1: bool = True
     crypto_sha512: bool = False
     crypto_sha3: bool = False
+    uml: bool = False
+    broken_on_smp: bool = False
 
     @property
     def locks_down(self) -> bool:

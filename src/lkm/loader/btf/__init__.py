@@ -1,0 +1,1 @@
+"""A module's type information (BTF), as the kernel looks at it."""

@@ -1,0 +1,1 @@
+"""Where a module lies in memory, and whether there is room."""

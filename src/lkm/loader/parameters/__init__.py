@@ -1,0 +1,1 @@
+"""Parameters: what a module declares, and what setting them comes to."""

@@ -1,0 +1,1 @@
+"""The signature at a module's end: what the kernel makes of it."""

@@ -1,0 +1,1 @@
+"""What a module imports and exports, and what kallsyms shows of it."""
