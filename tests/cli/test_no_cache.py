@@ -10,6 +10,7 @@ import pytest
 from lkm.cli.definitions import definition
 from lkm.cli.main import DROP_INS, VERBS
 from tests.builders.tree import RELEASE
+from tests.builders.vmlinux import an_elf_kernel
 from tests.cli.running import Ran, lkm
 from tests.kernel.images import saved_facts
 
@@ -105,3 +106,15 @@ def test_completion_knows_it_before_the_command_and_behind_it() -> None:
         assert "--no-cache\t" in ran.out, words
     ran = lkm("complete", "fish", "3", "lkm", "--no-cache", "kernels", "--on")
     assert "--on" in ran.out
+
+
+def test_a_kernel_that_is_booted_is_read_once(root: Path, folder: Path) -> None:
+    image = root / "image"
+    image.write_bytes(an_elf_kernel(banner=f"Linux version {RELEASE} (test)"))
+    words = ("sandbox", "boot", "--root", str(root), "--vmlinux", str(image))
+
+    assert lkm(*words, "--no-cache").status == 0
+    assert not folder.exists()
+    assert lkm(*words).status == 0
+
+    assert [each.name for each in folder.iterdir() if each.name.startswith("vmlinux-")]

@@ -44,10 +44,12 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def add_no_cache(parser: ArgumentParser, *, again: bool = False) -> None:
     """Declare --no-cache; *again* where the parser is that of an action of one that has it."""
+    from argparse import SUPPRESS  # whoever has a parser has it, and it tells its word by identity
+
     parser.add_argument(
         "--no-cache",
         action="store_true",
-        default="==SUPPRESS==" if again else False,  # argparse's own word for leaving it as it is
+        default=SUPPRESS if again else False,
         help="neither use nor remember facts of earlier runs",
     )
 
