@@ -175,10 +175,13 @@ class KernelError(LkmError):
     *operation* is ``insert``, ``remove`` or what else was asked; *subject* the module; *errno* the
     kernel's answer; *log* the lines that it logged meanwhile, without time stamps. ``means`` says
     in words what this errno stands for in this operation: ``strerror`` for "already loaded" is
-    "File exists".
+    "File exists". *check* is the id of the module loader's check that refused, *evidence* what that
+    found; both are empty where nobody tells, as of the live kernel.
     """
 
     means = ""
+    check = ""
+    evidence = ""
 
     def __init__(
         self,
@@ -258,15 +261,19 @@ class CannotTellError(LkmError):
     """What the sandbox's kernel would do hangs on what nobody here knows; nothing was done.
 
     *operation* is ``insert`` or ``write``, *subject* a module or a file, *evidence* what is not
-    known.
+    known, *check* the id of the module loader's check that would have to know it.
     """
 
-    def __init__(self, operation: str, subject: str, evidence: str, remedy: str = "") -> None:
+    def __init__(
+        self, operation: str, subject: str, evidence: str, remedy: str = "", *, check: str = ""
+    ) -> None:
         self.operation = operation
         self.subject = subject
         self.evidence = evidence
         self.remedy = remedy
-        super().__init__(f"cannot tell what comes of it to {operation} {subject}: {evidence}")
+        self.check = check
+        asked = f"whether {subject} loads" if operation == "insert" else f"what {subject} takes"
+        super().__init__(f"cannot tell {asked}: {evidence}")
 
 
 class NotBootedError(LkmError):

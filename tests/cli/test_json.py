@@ -88,7 +88,7 @@ CASES: dict[str, tuple[tuple[str, ...], int, str]] = {
         1,
         "lkm.error/1",
     ),
-    "booting nothing": (("sandbox", "boot", "--root", "/nonexistent"), 2, "lkm.error/1"),
+    "booting nothing": (("sandbox", "boot", "--root", "/nonexistent"), 3, "lkm.error/1"),
     "reset": (("sandbox", "reset"), 0, "lkm.sandbox-reset/1"),
     "booting": (("sandbox", "boot", "--root", "{root}"), 0, "lkm.sandbox/1"),
     "what a module needs": (

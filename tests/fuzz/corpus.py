@@ -55,7 +55,7 @@ def built_modules() -> list[Input]:
             ASection("__param", bytes(40), align=8),
             ASection(".note.gnu.build-id", b"\4\0\0\0\x14\0\0\0\3\0\0\0GNU\0" + bytes(20), 7),
             ASection(".data..percpu", bytes(64), flags=3, align=64),
-            ASection(".BTF", a_btf()),
+            ASection(".BTF", a_btf(), flags=0),
             ASection(".bss", flags=3, type=8, size=4096),
         ),
     }

@@ -133,6 +133,8 @@ def _many_headers(rng: Random, data: bytearray, _others: Sequence[Input]) -> Non
     more = rng.choice((10, 1000, 0xFEF0 - count))
     more = min(more, _MOST_TABLE // places.step)
     start = len(data)
+    if rng.random() < 0.3:  # whose names are none
+        again = rng.choice((b"\xff\xff\xff\xff", b"\0\0\1\0")) + again[4:]
     data += old + again * more
     places.put(data, 32 if places.kind == 1 else 40, 4 if places.kind == 1 else 8, start)
     places.put(data, 48 if places.kind == 1 else 60, 2, count + more)

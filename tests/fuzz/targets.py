@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fuzz import (
     targets_images,
+    targets_loader,
     targets_modules,
     targets_state,
     targets_texts,
@@ -14,6 +15,7 @@ TARGETS = {
     target.name: target
     for target in (
         *targets_modules.TARGETS,
+        *targets_loader.TARGETS,
         *targets_state.TARGETS,
         *targets_trees.TARGETS,
         *targets_images.TARGETS,

@@ -32,6 +32,7 @@ from tests.fuzz import corpus
 from tests.fuzz.inputs import ContradictionError, Input, Run, Target
 from tests.fuzz.mutate_elf import mutate_module
 from tests.fuzz.mutate_trees import mutate_der, mutate_signature
+from tests.fuzz.targets_loader import TYPES
 from tests.loader.examining import a_kernel
 
 _FACTS = (
@@ -93,8 +94,8 @@ def _modinfo(folder: Path) -> Run:
 
 def _kernels() -> tuple[KernelFacts, ...]:
     return (
-        a_kernel(),
-        a_kernel(release="6.12.0-test", struct_module_size=1024),
+        a_kernel(btf=TYPES),
+        a_kernel(release="6.12.0-test", struct_module_size=1024, btf=TYPES),
         a_kernel(machine=183, release="6.12.1"),
         a_kernel(machine=22, order=">"),
         a_kernel(machine=20, order=">", is_64bit=False),
@@ -119,8 +120,21 @@ def _friendly(given: Input) -> KernelFacts:
             order=module.elf.order,
             certificates=tuple(parse_certificate(each.data) for each in corpus.certificates(False)),
             release="6.12.1" if len(given.data) % 2 else "6.1.0",
+            btf=TYPES,
         )
     return a_kernel()
+
+
+def _unknown(friendly: KernelFacts) -> KernelFacts:
+    """Return *friendly* with nothing known of it but that it has the symbols."""
+    symbols = {name: (KernelSymbol(name=name),) for name in friendly.symbols}
+    return KernelFacts(
+        release="",
+        machine=friendly.machine,
+        is_64bit=friendly.is_64bit,
+        order=friendly.order,
+        symbols=MappingProxyType(symbols),
+    )
 
 
 def _handed_over(
@@ -148,7 +162,11 @@ def _checks(_folder: Path) -> Run:
         choice = zlib.crc32(given.data)
         few = len(given.data) < 1 << 17
         answers = []
-        for kernel in (_friendly(given), *(kernels if few else kernels[:1])):
+        friendly = _friendly(given)
+        guessed = examine(image, _unknown(friendly))
+        if not guessed.errno and not guessed.doubts:
+            raise ContradictionError("it loads into a kernel that nothing is known of, they say")
+        for kernel in (friendly, *(kernels if few else kernels[:1])):
             verdict = examine(
                 image,
                 kernel,

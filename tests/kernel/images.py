@@ -32,6 +32,7 @@ EXPORTS = (
 def a_config(**changed: str) -> Mapping[str, str]:
     """Return a configuration as Debian's, but for *changed* (``MODULE_UNLOAD="n"``)."""
     values = dict.fromkeys(OPTION_NAMES, "y") | {
+        "MODULE_ALLOW_MISSING_NAMESPACE_IMPORTS": "n",
         "MODULE_SIG_FORCE": "n",
         "LOCK_DOWN_KERNEL_FORCE_INTEGRITY": "n",
         "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY": "n",

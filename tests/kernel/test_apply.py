@@ -101,11 +101,11 @@ class FasterThanUs(Sandbox):
     def insert(
         self,
         image: ModuleImage,
-        params: str = "",
+        params: str | None = "",
         *,
         flags: int = 0,
         init_returns: InitReturns = None,
-    ) -> None:
+    ) -> ModuleName:
         del params, flags, init_returns
         raise AlreadyLoadedError("insert", image.name, errno.EEXIST)
 

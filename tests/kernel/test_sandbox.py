@@ -19,6 +19,7 @@ from lkm.kernel.sandbox import Sandbox
 from lkm.loader.findings import LogLine
 from lkm.names import ModuleName
 from tests.builders.elf import AnExport, ASection, a_module
+from tests.kernel.images import a_known_sandbox
 from tests.kernel.trees import (
     LAYOUT_CRC,
     PLAIN_CRC,
@@ -88,7 +89,7 @@ def test_the_wrong_order_is_refused_and_its_lines_stay(tmp_path: Path) -> None:
 
 
 def test_a_refused_module_leaves_its_taints(tmp_path: Path) -> None:
-    sandbox, _root = a_sandbox(tmp_path)
+    sandbox, _root = a_known_sandbox(tmp_path)
 
     with pytest.raises(UnknownSymbolError):
         sandbox.insert(
@@ -137,7 +138,7 @@ def test_what_is_logged_once_a_boot_is_logged_once(tmp_path: Path) -> None:
 def test_each_refusal_has_its_errno_and_changes_nothing(
     tmp_path: Path, parts: dict[str, object], number: int, kind: type[KernelError] | None
 ) -> None:
-    sandbox, root = a_sandbox(tmp_path)
+    sandbox, root = a_known_sandbox(tmp_path)
     sandbox.insert(module_file(root, "base"))
     before = sandbox.modules()
     image = an_image(a_signed("tiny", **parts))
@@ -239,7 +240,8 @@ def test_nomodule_on_its_own_command_line_forbids_both_ways(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("word", ["module.sig_enforce=1", "module.sig_enforce"])
 def test_signatures_can_be_demanded(tmp_path: Path, word: str) -> None:
-    sandbox, root = a_sandbox(tmp_path, command_line=word)
+    sandbox, root = a_known_sandbox(tmp_path)
+    sandbox.boot(RELEASE, str(root), command_line=word)
     sandbox.insert(module_file(root, "base"))
 
     with pytest.raises(KernelError) as caught:

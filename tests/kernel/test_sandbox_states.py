@@ -153,8 +153,11 @@ def test_finish_with_an_errno_takes_it_away(sandbox: Sandbox) -> None:
 def test_what_is_live_cannot_be_finished(sandbox: Sandbox) -> None:
     sandbox.insert(a_slow())
 
-    with pytest.raises(UsageError):
+    with pytest.raises(KernelError) as caught:
         sandbox.finish(SLOW)
+
+    assert caught.value.errno == errno.EINVAL
+    assert "live" in caught.value.remedy
 
 
 @pytest.mark.parametrize("number", [errno.ENODEV, errno.EEXIST, errno.ENOMEM, 4095])

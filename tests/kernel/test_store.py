@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -113,6 +114,47 @@ def test_an_empty_file_is_a_sandbox_that_was_never_booted(tmp_path: Path) -> Non
     Sandbox(str(path)).status()
 
 
+@pytest.mark.parametrize("at", ["file", "schema"])
+def test_a_damaged_state_of_its_own_is_replaced_at_boot_and_reset(tmp_path: Path, at: str) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    sandbox.close()
+    data = bytearray(Path(sandbox.path).read_bytes())
+    start = 100 if at == "schema" else 4096
+    data[start : start + 3000] = b"\xff" * 3000
+    Path(sandbox.path).write_bytes(data)
+
+    with pytest.raises(StateFileError, match="damaged"):
+        questions(Path(sandbox.path))
+    sandbox.boot(RELEASE, str(root))
+    sandbox.insert(module_file(root, "base"))
+    assert len(sandbox.modules()) == 1
+    sandbox.close()
+    Path(sandbox.path).write_bytes(data)
+    sandbox.reset()
+
+    with pytest.raises(NotBootedError):
+        sandbox.modules()
+
+
+def test_a_file_that_is_not_its_own_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    path.write_bytes(b"text\n")
+
+    with pytest.raises(StateFileError):
+        Sandbox(str(path)).boot(RELEASE, str(tmp_path / "there is no tree"))
+
+
+def test_a_device_or_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # to open it waits for a writer, for ever
+
+    for path in (Path("/dev/null"), pipe):
+        with pytest.raises(StateFileError, match="regular"):
+            questions(path)
+        with pytest.raises(StateFileError, match="regular"):
+            Sandbox(str(path)).boot(RELEASE, str(tmp_path))
+
+
 def test_a_folder_in_its_place_is_a_file_error(tmp_path: Path) -> None:
     with pytest.raises(FileError):
         questions(tmp_path)
@@ -220,6 +262,7 @@ def an_older_file(path: Path) -> None:
 def test_an_older_lkms_file_is_not_guessed_at_but_booted_anew(tmp_path: Path) -> None:
     path = tmp_path / "state"
     an_older_file(path)
+    an_older_file(tmp_path / "older")
     sandbox = Sandbox(str(path))
 
     with pytest.raises(StateFileError, match="older lkm") as caught:
@@ -230,7 +273,10 @@ def test_an_older_lkms_file_is_not_guessed_at_but_booted_anew(tmp_path: Path) ->
     sandbox.boot(RELEASE, str(root))
     sandbox.insert(module_file(root, "base"))
 
-    assert "boot" in caught.value.remedy
+    with pytest.raises(StateFileError, match="older lkm"):
+        Sandbox.open(str(tmp_path / "older"))
+
+    assert "lkm sandbox boot --release" in caught.value.remedy
     assert (sandbox.release(), sandbox.log()) == (RELEASE, ())
 
 

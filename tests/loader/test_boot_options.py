@@ -23,6 +23,14 @@ CASES = {
     "module.sig-enforce=1": BootOptions(signatures_enforced=True),
     "module.sig_enforce=1 module.sig_enforce=0": BootOptions(signatures_enforced=True),
     "module.sig_enforce=0": BootOptions(),
+    "mitigations=off": BootOptions(spectre_v2=False),
+    "mitigations=off mitigations=auto": BootOptions(),
+    "mitigations=off mitigations=what": BootOptions(spectre_v2=False),
+    "nospectre_v2": BootOptions(spectre_v2=False),
+    "nospectre-v2": BootOptions(),
+    "spectre_v2=off": BootOptions(spectre_v2=False),
+    "spectre_v2=off spectre_v2=auto": BootOptions(),
+    "spectre_v2=retpoline": BootOptions(),
 }
 
 

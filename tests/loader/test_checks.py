@@ -212,6 +212,7 @@ def test_the_name_in_the_struct_counts_and_the_modinfos_is_for_the_log() -> None
 
 def test_the_order_of_the_checks_is_the_kernels() -> None:
     assert [check.__name__ for check in checks_of(a_kernel())] == [
+        "release",
         "blacklist",
         "module_layout",
         "vermagic",
@@ -225,6 +226,7 @@ def test_the_order_of_the_checks_is_the_kernels() -> None:
         "name_free",
         "unsigned",
         "percpu_memory",
+        "found_sections",
         "caught_names",
         "exports_without_crcs",
         "symbols",
@@ -245,6 +247,7 @@ def test_every_finding_of_a_refusal_names_its_check_and_evidence() -> None:
     assert [finding.check for finding in verdict.findings] == [
         "crc",
         "out-of-tree",
+        "struct-size",
         "unsigned",
         "unknown-symbol",
     ]

@@ -44,7 +44,8 @@ class Step:
     *init* is what the init function returns in it, NEVER where it is still running; *exit* is
     NEVER where the exit function still runs. *ends* are the modules whose init or exit function
     comes to its end in it, with what init returns. *holds* counts references taken (+1) or
-    dropped (-1) on *held*.
+    dropped (-1) on *held*. One that is not *compared* is done for what it does to those after it.
+    One that *waits* is answered when the module that it waits for is over: by the next `wait`.
     """
 
     op: str
@@ -53,6 +54,8 @@ class Step:
     ends: tuple[tuple[str, int], ...] = ()
     held: str = ""
     holds: int = 0
+    compared: bool = True
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

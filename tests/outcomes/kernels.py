@@ -10,6 +10,7 @@ from pathlib import Path
 from lkm.module.file import read_image
 from lkm.names import is_module_file, module_name_of_path
 from lkm.vmlinux.btf import Btf, KernelBtf, read_btf
+from lkm.vmlinux.facts import VmlinuxFacts, read_facts
 from lkm.vmlinux.image import KernelImage
 from tests.debian import newest, unpacked
 from tests.outcomes import build
@@ -21,6 +22,27 @@ _PACKAGES: Mapping[str, str] = {
     "6.1": r"^linux-image-6\.1\.0-[0-9]+-amd64$",
     "6.12": r"^linux-image-6\.12\.[0-9]+\+deb12-amd64$",
 }
+# Which cases a kernel goes through, by the first two numbers of its release.
+_CASES_FOR: Mapping[str, Series] = {"6.1": "6.1", "6.12": "6.12"}
+
+
+class UnknownSeriesError(Exception):
+    """Nobody has said which cases are for a kernel of that release."""
+
+    def __init__(self, release: str) -> None:
+        known = ", ".join(_CASES_FOR)
+        super().__init__(
+            f"there are cases for {known}, and {release} is none of these: put its series into "
+            "the table _CASES_FOR of tests/outcomes/kernels.py, with the one that is nearest to it"
+        )
+
+
+def series_of(release: str) -> Series:
+    """Return which cases are for a kernel of that *release*. Raises ``UnknownSeriesError``."""
+    found = _CASES_FOR.get(".".join(release.split(".")[:2]))
+    if found is None:
+        raise UnknownSeriesError(release)
+    return found
 
 
 @dataclass(frozen=True)
@@ -43,8 +65,8 @@ class RealKernel:
 
     @cached_property
     def series(self) -> Series:
-        """Which cases are for it."""
-        return "6.1" if self.release.startswith("6.1.") else "6.12"
+        """Which cases are for it. Raises ``UnknownSeriesError``."""
+        return series_of(self.release)
 
     @cached_property
     def image(self) -> bytes:
@@ -57,6 +79,18 @@ class RealKernel:
         found = read_btf(self._image)
         assert isinstance(found, Btf)
         return found.base
+
+    @cached_property
+    def facts(self) -> VmlinuxFacts:
+        """What its image tells of it."""
+        return read_facts(str(self.root / f"boot/vmlinuz-{self.release}"))
+
+    @property
+    def banner(self) -> str:
+        """The line in which it tells its release and its build."""
+        banner = self.facts.banner
+        assert isinstance(banner, str)
+        return banner
 
     @cached_property
     def _image(self) -> KernelImage:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import re
 import struct
-import subprocess
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,13 +25,13 @@ from lkm.module.symbols import exports, imports
 from lkm.vmlinux.answers import CouldNotTell, NotThere
 from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.config import read_config_file
-from lkm.vmlinux.facts import VmlinuxFacts, read_facts
+from lkm.vmlinux.facts import VmlinuxFacts
 from lkm.vmlinux.kallsyms import KernelSymbols
 from lkm.vmlinux.saved import load, save
 from tests.outcomes.build import compiler_version
 from tests.outcomes.case import Case, Series
 from tests.outcomes.guest import Seen
-from tests.outcomes.kernels import RealKernel, cases_for, files_of, run_for_real
+from tests.outcomes.kernels import RealKernel, cases_for, files_of, run_for_real, series_of
 
 RECORDS = Path(__file__).parent / "records"
 # Of the configuration, what the loader goes by.
@@ -39,6 +39,7 @@ _OPTIONS = ("MOD", "KALLSYMS", "STRICT_MODULE", "LIVEPATCH", "DEBUG_INFO_BTF", "
 _MORE_OPTIONS = ("RETPOLINE", "MITIGATION_", "SYSTEM_", "SECONDARY_", "INTEGRITY", "X86_", "64BIT")
 _OTHER_OPTIONS = ("CRYPTO", "IMA", "ARM64_", "XZ_", "PREEMPT", "FUNCTION_", "DYNAMIC_", "RANDOMIZE")
 _FIRST_STRING = 1  # which cases name besides
+_PACKAGE_VERSION = re.compile(r" Debian (\S+) \(\d{4}-\d\d-\d\d\)$")
 _KEPT_SYMBOLS = frozenset({"__per_cpu_start", "__per_cpu_end"})
 
 
@@ -55,8 +56,8 @@ class Record:
 
     @property
     def series(self) -> Series:
-        """Which cases are for it."""
-        return "6.1" if self.release.startswith("6.1.") else "6.12"
+        """Which cases are for it. Raises ``UnknownSeriesError``."""
+        return series_of(self.release)
 
     @cached_property
     def seen(self) -> Mapping[str, tuple[Seen, ...]]:
@@ -123,12 +124,14 @@ class _Asked:
         return self.found.setdefault(name, make())
 
 
-def record(kernel: RealKernel, word: str, *, say: Callable[[str], None]) -> Record:
+def record(
+    kernel: RealKernel, word: str, *, say: Callable[[str], None], into: Path = RECORDS
+) -> Record:
     """Boot *kernel* once for each of its cases, and write down what it answered.
 
     What is recorded already is kept, but for the cases whose ids hold *word*; empty for none.
     """
-    folder = RECORDS / kernel.release
+    folder = into / kernel.release
     folder.mkdir(parents=True, exist_ok=True)
     cases = cases_for(kernel.series)
     before = Record(folder).seen if (folder / "outcomes.json").exists() else {}
@@ -142,7 +145,7 @@ def record(kernel: RealKernel, word: str, *, say: Callable[[str], None]) -> Reco
     about = {
         "kernel": kernel.release,
         "package": kernel.package,
-        "version": _version(kernel.package),
+        "version": package_version(kernel.banner),
         "compiler": compiler_version(kernel.release),
     }
     (folder / "outcomes.json").write_text(_text(about, table))
@@ -171,7 +174,7 @@ def write_root(kernel: RealKernel, cases: Sequence[Case], path: Path) -> None:
 
 def _facts(kernel: RealKernel, modules: Sequence[bytes]) -> VmlinuxFacts:
     """Return the facts of the kernel's image as far as *modules* touch them."""
-    facts = read_facts(str(kernel.root / f"boot/vmlinuz-{kernel.release}"))
+    facts = kernel.facts
     config = read_config_file(str(kernel.root / f"boot/config-{kernel.release}"))
     touched = {"module_layout", *[name for data in modules for name in _touched(data)]}
     offered, symbols = facts.exports, facts.kallsyms
@@ -229,11 +232,14 @@ def _touched(module: bytes) -> Iterator[str]:
     yield from [each.name for each in exports(elf)]
 
 
-def _version(package: str) -> str:
-    command = ["apt-cache", "show", "--no-all-versions", package]
-    shown = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    lines = [line for line in shown.splitlines() if line.startswith("Version: ")]
-    return lines[0].removeprefix("Version: ") if lines else "no longer known"
+def package_version(banner: str) -> str:
+    """Return the version of the package that a kernel with that *banner* came in.
+
+    The package may have gone from the archive, or been replaced there: the kernel itself tells.
+    """
+    found = _PACKAGE_VERSION.search(banner)
+    assert found is not None, f"no version of a package of Debian's: {banner}"
+    return found[1]
 
 
 def _text(about: Mapping[str, str], cases: Mapping[str, object]) -> str:

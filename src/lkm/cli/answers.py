@@ -21,16 +21,18 @@ def init_answer(parsed: Parsed) -> InitReturns:
     """Return what --init-returns says. Raises ``UsageError``, also where no sandbox is meant."""
     _ask_sandbox(parsed, "--init-returns")
     text = parsed.last("init_returns")
-    return "never" if text == "never" else init_number(text)
+    return "never" if text == "never" else init_number(text, "--init-returns")
 
 
-def init_number(text: str) -> int:
-    """Return *text* as what an init can return. Raises ``UsageError``."""
+def init_number(text: str, option: str = "") -> int:
+    """Return *text* as what an init can return. Raises ``UsageError``, which names the *option*."""
     digits = text.removeprefix("-")
     # The kernel's own names of errnos are not taken: their numbers differ between machines.
     if not digits.isdecimal() or not digits.isascii() or not _LOWEST <= int(text) <= _HIGHEST:
+        or_never = " or the word never" if option else ""
         raise UsageError(
-            f"init returns a number from {_LOWEST} on (0, or -19 for ENODEV), not {quoted(text)}"
+            f"{option or 'N'} takes a number from {_LOWEST} on (0, or -19 for ENODEV){or_never}, "
+            f"not {quoted(text)}"
         )
     return int(text)
 

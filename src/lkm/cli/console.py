@@ -145,17 +145,19 @@ class Console:
         """Say in kmod's words that a kernel refused; then what lkm knows besides.
 
         Of the live kernel advice is added where kmod's words alone mislead: to a user who is not
-        root, and where it takes no modules at all. Another kernel tells its reasons: what helps
-        is added, and the lines that it logged follow.
+        root, and where it takes no modules at all. Another kernel tells its reasons: the lines that
+        it logged, then which check refused by which evidence, and what helps.
         """
         self.cause = error
         self.error(text)
-        if isinstance(error, NoModuleSupportError):
-            self._explain(error)
-        elif error.remedy and not (isinstance(error, NotPermittedError) and self._is_root()):
-            self.hint(error.remedy)
         for line in error.log:
             self.hint(f"kernel: {line}")
+        if isinstance(error, NoModuleSupportError) and not error.check:
+            self._explain(error)
+        elif not (isinstance(error, NotPermittedError) and self._is_root()):
+            hint = reasons(error)
+            if hint:
+                self.hint(hint)
 
     def _is_root(self) -> bool:
         return self.kernel == "live" and os.geteuid() == 0
@@ -195,6 +197,19 @@ def one_line(error: LkmError) -> str:
     """Return cause and remedy of *error* as one line."""
     cause = " ".join(str(error).splitlines())
     return f"{cause}; {error.remedy}" if error.remedy else cause
+
+
+def reasons(error: KernelError) -> str:
+    """Return what refused and why, then what helps, in one line; empty where nobody knows.
+
+    Evidence that a line of the log says already is left out.
+    """
+    told = any(error.evidence in line for line in error.log)
+    parts = [] if told or not error.evidence else [error.evidence]
+    parts += [error.remedy] if error.remedy else []
+    if not parts and error.check:
+        parts = ["the kernel's own line tells why"]
+    return "; ".join(parts) + (f" ({error.check})" if error.check else "")
 
 
 def errno_of(error: LkmError) -> int:

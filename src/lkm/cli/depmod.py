@@ -76,6 +76,11 @@ COMMAND = Command(
 
 # What a disk that is full, or fails, answers while a file is written.
 _CUT_SHORT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NOT_INTO_ITS_TREE = ("basedir", "outdir", "dry_run")
+_NO_TREE = (
+    "the sandbox has no tree of its own to write into: depmod -b DIR RELEASE writes DIR's; with "
+    "--on sandbox name -o DIR or -n"
+)
 _MEANT = "depmod RELEASE MODULEFILE...: the kernel's release comes first"
 
 
@@ -91,6 +96,9 @@ def run(parsed: Parsed, console: Console) -> int:
         if os.path.exists(release):
             console.hint(_MEANT)
         return 1
+    if parsed.last("on") == "sandbox" and not any(map(parsed.has, _NOT_INTO_ITS_TREE)):
+        # It lies in a folder of the host's, whose own kernel may go by it.
+        raise UsageError(_NO_TREE)
     target = Target(
         parsed.last("on"), console, root=absolute(parsed, "basedir"), release=release or None
     )

@@ -37,7 +37,8 @@ INIT_RETURNS = Option(
     "",
     ("init-returns",),
     "in the sandbox, where no init runs: what that of the module asked for returns, not those of "
-    "its dependencies; -19 fails with that errno, never leaves it loading",
+    "its dependencies. N: a number, and -19 fails by ENODEV; the word never: it does not return, "
+    "and the module stays Loading",
     argument="N|never",
     own=True,
 )

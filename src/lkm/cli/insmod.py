@@ -90,21 +90,21 @@ def run(parsed: Parsed, console: Console) -> int:
         missing = FileError.from_os("read", path, error)
         console.failed_by(f"could not load module {path}: {error.strerror}", missing)
         return 1
-    kernel = open_kernel(parsed.last("on"), console)
+    kernel = open_kernel(parsed.last("on"), console, asking="insmod")
     try:
         image = image_for(kernel, path)
         if parsed.has("init_returns"):
             from lkm.cli.answers import answer_inits, init_answer  # see above
 
             answer_inits(kernel, [image.name], init_answer(parsed))
-        kernel.insert(image, joined(words), flags=force_flags(parsed))
+        loaded_as = kernel.insert(image, joined(words), flags=force_flags(parsed))
     except LkmError as error:
         _say_failed(path, error, console)
         return 1
     if console.json:
         from lkm.report.documents.loaded import insert_document
 
-        console.document = insert_document(kernel, image)
+        console.document = insert_document(kernel, image, loaded_as or image.name)
     return 0
 
 
@@ -138,7 +138,7 @@ def reason(error: LkmError, words: Mapping[int, str]) -> str:
     something cannot be told, kmod never says.
     """
     if isinstance(error, CannotTellError):
-        return "Cannot tell what its init would do"
+        return "Cannot tell what the kernel would do"
     if isinstance(error, FileError | KernelError):
         number = error.errno
     else:

@@ -6,6 +6,7 @@ import os
 
 from lkm.cli.insmod import reason
 from lkm.cli.modprobe_work import Work, asked_for
+from lkm.cli.rmmod import hint_at_waiting
 from lkm.errors import BadNameError, CommandFailedError, KernelError, LkmError, NoSuchModuleError
 from lkm.kernel.protocol import FORCE
 from lkm.names import alias_name
@@ -62,6 +63,7 @@ class Unloading(Work):
         name = asked_for(plan) if step is None else step.module
         if isinstance(step, InUse):
             self.say(f"Module {name} is in use.")
+            hint_at_waiting(name, self.target, self.console)
         elif isinstance(error, KernelError):
             text = f"could not remove '{name}': {os.strerror(error.errno)}"
             self.console.refused(text, error)

@@ -10,23 +10,24 @@ if TYPE_CHECKING:
     from lkm.kernel.sandbox_status import Status
 
 
-def open_kernel(on: str, console: Console) -> Kernel:
+def open_kernel(on: str, console: Console, *, asking: str = "modprobe") -> Kernel:
     """Return the kernel that ``--on`` names; empty is the live one.
 
-    A sandbox that was never booted boots the teaching kernel, and says so.
+    A sandbox that was never booted boots the teaching kernel, and says so; its log names the
+    process *asking*.
     """
     if on != "sandbox":
         from lkm.kernel.live import LiveKernel  # only the one that is meant
 
         return LiveKernel()
-    return open_sandbox(console)
+    return open_sandbox(console, asking=asking)
 
 
-def open_sandbox(console: Console) -> Sandbox:
+def open_sandbox(console: Console, *, asking: str = "modprobe") -> Sandbox:
     """Return the sandbox, booted as above."""
     from lkm.kernel.sandbox import Sandbox  # it needs sqlite3
 
-    return Sandbox.open(notice=lambda text: console.say("NOTICE", text))
+    return Sandbox.open(notice=lambda text: console.say("NOTICE", text), asking=asking)
 
 
 def sandbox_status(console: Console) -> Status:

@@ -8,15 +8,15 @@ from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, V
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import KernelError, NoTreeError
+from lkm.kernel.loaded import COMING
 from lkm.kernel.protocol import FORCE
-from lkm.names import module_name, module_name_of_path
+from lkm.names import ModuleName, module_name, module_name_of_path
 from lkm.tree.builtin import is_builtin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
-    from lkm.names import ModuleName
 
 COMMAND = Command(
     "rmmod",
@@ -92,10 +92,18 @@ def _remove(name: ModuleName, word: str, parsed: Parsed, target: Target, console
         return True
     if obstacle:
         console.error(f"Module {obstacle}")
+        hint_at_waiting(name, target, console)
     else:
         # kmod ends with 1 and without a word: it takes the count of -1 for an errno.
         console.hint(f"{name} is being removed already: its exit has not ended")
     return False
+
+
+def hint_at_waiting(name: str, target: Target, console: Console) -> None:
+    """Say what ends it where *name* is in use by its own init, which the sandbox never runs."""
+    found = target.kernel.find(ModuleName(name)) if target.on == "sandbox" else None
+    if found is not None and found.state == COMING:
+        console.hint(f"its init has not returned: lkm sandbox finish {name} lets it")
 
 
 def _ask(name: ModuleName, parsed: Parsed, target: Target, *, flags: int) -> None:

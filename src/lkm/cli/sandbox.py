@@ -19,12 +19,13 @@ from lkm._text import decode, printable
 from lkm.cli.console import Console
 from lkm.cli.opening import open_sandbox
 from lkm.cli.sandbox_changes import finish, hold, release, write
+from lkm.cli.sandbox_status_text import status_text
 from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import FileError, UsageError
 from lkm.kernel.image_facts import read_kernel_facts
 from lkm.kernel.sandbox import Sandbox
 from lkm.kernel.sandbox_status import Status
-from lkm.loader.options import OPTION_NAMES
+from lkm.loader.boot_options import boot_options
 from lkm.teaching import RELEASE, teaching_root
 
 
@@ -78,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default="0",
         metavar="N",
-        help="what its init returns; a negative errno (-19) fails, and the module is gone",
+        help="what its init returns (0); -19 is ENODEV: it fails, and the module is gone",
     )
     held = action("hold", "take a reference on a module, as code that uses it does")
     held.add_argument("module", metavar="LOADED", help="the module to hold")
@@ -114,6 +115,8 @@ def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
         vmlinux=args.vmlinux,
         certificates=args.certificate,
     )
+    for word in boot_options(args.append).ignored:
+        console.say("NOTICE", f"{word}: the kernel takes no such value, so it changes nothing")
     _show(status, args, console)
     return 0
 
@@ -138,62 +141,7 @@ def _show(status: Status, args: argparse.Namespace, console: Console) -> None:
 
         console.document = sandbox_document(status)
         return
-    rows = [
-        ("release", status.release),
-        ("root", status.root),
-        ("modules", status.directory),
-        ("image", status.image or "none read"),
-        ("command line", status.command_line or "none"),
-        ("vermagic", _vermagic(status)),
-        ("exports", _exports(status)),
-        ("config", status.config_source or "none found"),
-        ("options", _options(status)),
-        ("trusts", _trusts(status)),
-        ("loaded", f"{status.loaded} modules"),
-        ("tainted", f"{status.tainted} ({status.taints})" if status.tainted else "no"),
-        ("state file", status.path),
-    ]
-    if status.assumed_options:
-        names = ", ".join(status.assumed_options)
-        rows.insert(10, ("assumed", f"{names}: nothing tells, so they are as Debian has them"))
-    rows += [("not known", note) for note in status.notes]
-    rows += [
-        ("in doubt", f"{each.module} ({each.check}): {each.evidence}") for each in status.doubts
-    ]
-    for name, value in rows:
-        console.out.write(f"{name + ':':<14}{printable(value)}\n")
-
-
-def _vermagic(status: Status) -> str:
-    if status.vermagic_told:
-        return f"{status.vermagic} (the image's)"
-    if not status.vermagic:
-        return "not known, and not compared"
-    return f"{status.vermagic} (that of most of its modules)"
-
-
-def _exports(status: Status) -> str:
-    if status.assumed:
-        return f"{status.exports}, assumed: what the tree's modules need and none offers"
-    return f"{status.exports}, from {status.exports_source}"
-
-
-def _trusts(status: Status) -> str:
-    """Return whose signatures the kernel takes: the certificates' subjects."""
-    own = [] if status.certificates is None else [each.subject for each in status.certificates]
-    named = [f"{each.subject} (enrolled)" for each in status.enrolled]
-    if status.certificates is None:
-        named.append("others that are not known" if named else "not known")
-    return ", ".join([*own, *named]) or "nobody"
-
-
-def _options(status: Status) -> str:
-    """Return the options that are on, and behind them those that are not."""
-    values = {name: bool(getattr(status.options, name.lower())) for name in OPTION_NAMES}
-    values["MODVERSIONS"] = status.modversions
-    on = " ".join([name for name, value in values.items() if value])
-    off = " ".join([name for name, value in values.items() if not value])
-    return f"{on or 'none'}; off: {off or 'none'}"
+    console.out.write(status_text(status))
 
 
 def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:

@@ -6,7 +6,7 @@ import os
 
 from lkm._value import Value
 from lkm.cli.opening import sandbox_status
-from lkm.errors import UsageError
+from lkm.errors import NoTreeError, UsageError
 from lkm.tree.catalog import Catalog
 from lkm.tree.installed import MODULE_FOLDERS, installed_kernels, releases, tree_directory
 
@@ -168,7 +168,7 @@ def _root_of(tree: str, image: str, release: str) -> str:
 def only_release(root: str) -> str:
     """Return the release that is meant where none was named: the only one, or the running one.
 
-    Raises ``UsageError``, which names those that are there.
+    Raises ``UsageError``, which names those that are there, and ``NoTreeError`` where none is.
     """
     found = releases(root) or tuple([kernel.release for kernel in installed_kernels(root)])
     if len(found) == 1:
@@ -177,8 +177,10 @@ def only_release(root: str) -> str:
     if running in found and root == "/":
         return running
     if not found:
-        error = UsageError(f"no kernel with modules is installed under {root}")
-        error.remedy = "name another --root, or see `lkm tour`, which brings its own"
-        raise error
+        raise NoTreeError(
+            root,
+            "no kernel with modules is installed there",
+            "name another --root; `lkm sandbox boot --teaching` boots the one that comes with lkm",
+        )
     there = ", ".join(found)
     raise UsageError(f"--release is needed: the kernels under {root} are {there}")

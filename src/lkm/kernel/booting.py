@@ -20,7 +20,7 @@ from lkm.elf.constants import EM_X86_64
 from lkm.errors import FileError, FormatError, LkmError
 from lkm.kernel.image_facts import ImageFacts, image_facts, is_on, kernel_options, known_percpu_end
 from lkm.loader.facts import KernelSymbol
-from lkm.loader.memory.placing import PERCPU_START
+from lkm.loader.memory.placing import PERCPU_START, TOLD_MACHINES
 from lkm.loader.options import KernelOptions
 from lkm.loader.symbols.symvers import parse_symvers
 from lkm.module.facts import Module
@@ -45,12 +45,12 @@ class BootFacts:
 
     *image* is the path of the image or of its saved facts, empty where none was read; *notes* say
     what could not be told, and why. *exports_source* is the file that *symbols* come from, empty
-    where they are assumed. *vermagic* is the image's where *vermagic_told*, else that of most
-    modules, empty where none states one. *assumed* are the names of the *options* that nothing
-    tells. *kallsyms* is None where the kernel's own symbols are not known, *certificates* where it
-    is not known whom it trusts, *btf* where its types are not; *enrolled* it was told to trust.
-    *modules* are as many as the tree has, *unreadable* those left out, None where no module had
-    to be read.
+    where they are assumed: then *tree_exports* is what the tree's modules export. *vermagic* is
+    the image's where *vermagic_told*, else that of most modules, empty where none states one.
+    *assumed* are the names of the *options* that nothing tells. *kallsyms* is None where the
+    kernel's own symbols are not known, *certificates* where it is not known whom it trusts, *btf*
+    where its types are not; *enrolled* it was told to trust. *modules* are as many as the tree
+    has, *unreadable* those left out, None where no module had to be read.
     """
 
     image: str
@@ -71,6 +71,7 @@ class BootFacts:
     percpu_end: int
     symbols: tuple[KernelSymbol, ...]
     exports_source: str
+    tree_exports: frozenset[str]
     certificates: tuple[Certificate, ...] | None
     enrolled: tuple[Certificate, ...] = ()
     btf: KernelBtf | None
@@ -102,10 +103,11 @@ def boot_facts(
     modversions = is_on(image.config, "MODVERSIONS")
     kallsyms = told.kallsyms if options.kallsyms else None
     percpu_end = known_percpu_end(kallsyms) if kallsyms is not None else None
+    exports_source = symvers or (told.path if told.exports is not None else "")
     return BootFacts(
         image=image.path,
         banner=image.facts.banner or "" if image.facts else "",
-        notes=tuple(told.notes),
+        notes=(*told.notes, *_unknown_places(machine)),
         vermagic=vermagic,
         vermagic_told=told.vermagic is not None,
         machine=machine,
@@ -120,13 +122,22 @@ def boot_facts(
         kallsyms=kallsyms,
         percpu_end=PERCPU_START if percpu_end is None else percpu_end,
         symbols=tuple(_symbols(told, symvers, tree)),
-        exports_source=symvers or (told.path if told.exports is not None else ""),
+        exports_source=exports_source,
+        tree_exports=frozenset() if exports_source else tree.exported,
         certificates=told.certificates,
         btf=told.btf,
         sysfs_names=_sysfs_names(directory),
         modules=tree.module_count,
         unreadable=tree.unreadable,
     )
+
+
+def _unknown_places(machine: int) -> tuple[str, ...]:
+    """Return what is to be said of the addresses of modules on *machine*."""
+    if machine in TOLD_MACHINES:
+        return ()
+    note = "addresses of modules: where a kernel of this machine puts the first one differs"
+    return (f"{note} from kernel to kernel; sizes and distances hold",)
 
 
 class _Tree:
@@ -140,6 +151,11 @@ class _Tree:
         """Those that could be read."""
         scanned = scan_tree(self._paths, with_crcs=True).modules
         return tuple([module for module in scanned if module.modinfo_bytes or module.need_names])
+
+    @cached_property
+    def exported(self) -> frozenset[str]:
+        """What they export."""
+        return frozenset([name for module in self.modules for name in module.exports])
 
     @property
     def unreadable(self) -> int | None:
@@ -175,17 +191,19 @@ class _Tree:
 
     def assumed_exports(self) -> Iterator[KernelSymbol]:
         """Yield what modules need and none exports, with the CRC that most of them state."""
-        exported = {name for module in self.modules for name in module.exports}
         crcs: dict[str, Counter[int]] = {}
         for module in self.modules:
             for name, crc in zip(module.needs, module.need_crcs, strict=True):
-                if name not in exported:
+                if name not in self.exported:
                     counter = crcs.setdefault(name, Counter())
                     if crc and crc < 1 << 32:
                         counter[crc] += 1
         for name, counter in sorted(crcs.items()):
             stated = counter.most_common(1)
-            yield KernelSymbol(name=name, crc=stated[0][0] if stated else None)
+            if stated:
+                yield KernelSymbol(name=name, crc=stated[0][0])
+            else:
+                yield KernelSymbol(name=name, crc_known=False)
 
 
 class _Told:

@@ -10,8 +10,10 @@ Source: certs/system_keyring.c; RFC 7468, section 5.
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Iterable
 
+from lkm._text import decode
 from lkm.errors import FileError, FormatError, UsageError
 from lkm.loader.facts import KernelFacts
 from lkm.loader.options import KernelOptions
@@ -20,6 +22,7 @@ from lkm.loader.signatures.certificate_rules import read_certificate
 from lkm.vmlinux.certificates import Certificate, parse_certificate
 
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_OTHER_BEGIN = re.compile(rb"\s*-----(BEGIN [A-Z0-9 ]{1,40})-----")
 _REMEDY = "name an X.509 certificate in DER or PEM"
 _LARGEST = 1 << 20
 
@@ -46,6 +49,12 @@ def parse_certificates(data: bytes) -> tuple[Certificate, ...]:
     Raises ``FormatError`` for anything else.
     """
     if _BEGIN not in data:
+        begins = _OTHER_BEGIN.match(data)
+        if begins:
+            label = decode(begins[1])
+            raise FormatError(
+                "certificate", f"holds no certificate (it begins {label})", remedy=_REMEDY
+            )
         return (parse_certificate(data),)
     found: list[Certificate] = []
     for part in data.split(_BEGIN)[1:]:

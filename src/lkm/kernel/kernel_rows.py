@@ -52,6 +52,7 @@ _NUMBERS = (
 )
 _KALLSYMS = "/proc/kallsyms"
 _BTF_STRINGS = "strings of /sys/kernel/btf/vmlinux"
+_TREE_EXPORTS = "what the modules of its tree export"
 _LARGEST = 256 << 20
 _DIGITS = 20  # of a number that the kernel's own values may hold
 _SIGN = 1 << 63
@@ -91,7 +92,7 @@ def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
     """Write what does not change: values, exports, symbols, the built-ins with a folder."""
     write_values(connection, _boot_values(facts))
     connection.executemany(
-        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO symbol VALUES (?, ?, ?, ?, ?, ?)",
         [
             (
                 encode(symbol.name),
@@ -99,6 +100,7 @@ def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
                 symbol.gpl_only,
                 encode(symbol.namespace),
                 as_offset(symbol.address),
+                symbol.crc_known,
             )
             for symbol in facts.symbols
         ],
@@ -112,6 +114,9 @@ def write_boot(connection: sqlite3.Connection, facts: BootFacts) -> None:
     if facts.kallsyms is not None:
         text = packed(facts.kallsyms.as_text())
         connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_KALLSYMS, text))
+    if facts.tree_exports:
+        text = packed(encode("\n".join(sorted(facts.tree_exports))))
+        connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_TREE_EXPORTS, text))
     if facts.btf is not None:
         strings = facts.btf.strings  # not packed: every insert of a module asks for them
         connection.execute("INSERT INTO kernel_file VALUES (?, ?)", (_BTF_STRINGS, strings))
@@ -206,6 +211,12 @@ def own_kallsyms(connection: sqlite3.Connection) -> bytes:
     """Return the kernel's own lines of ``/proc/kallsyms``, none where they are not known."""
     found = connection.execute("SELECT data FROM kernel_file WHERE path = ?", (_KALLSYMS,))
     return b"".join([unpacked(data) for (data,) in found])
+
+
+def read_tree_exports(connection: sqlite3.Connection) -> frozenset[bytes]:
+    """Return what the tree's modules export, none where the kernel's own exports are known."""
+    found = connection.execute("SELECT data FROM kernel_file WHERE path = ?", (_TREE_EXPORTS,))
+    return frozenset([name for (data,) in found for name in unpacked(data).split(b"\n")])
 
 
 def packed(data: bytes) -> bytes:

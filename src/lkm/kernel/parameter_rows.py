@@ -18,7 +18,7 @@ def insert_parameters(
 ) -> None:
     """Write down the *parameters* of the module in that row, those with a file."""
     connection.executemany(
-        "INSERT OR IGNORE INTO parameter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO parameter VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 number,
@@ -31,6 +31,7 @@ def insert_parameters(
                 each.count,
                 each.buffer,
                 each.word,
+                each.hardware,
             )
             for each in parameters
             if each.mode
@@ -49,7 +50,7 @@ def read_parameter(connection: sqlite3.Connection, number: int, name: str) -> Pa
     ).fetchone()
     if row is None:
         return None
-    mode, _module, _name, kind, unsafe, values, most, counted, count, buffer, word = row
+    mode, _module, _name, kind, unsafe, values, most, counted, count, buffer, word, hardware = row
     return Parameter(
         name=name,
         type=str(kind),
@@ -61,6 +62,7 @@ def read_parameter(connection: sqlite3.Connection, number: int, name: str) -> Pa
         count=as_number(count),
         buffer=as_number(buffer),
         word=as_number(word),
+        hardware=bool(hardware),
     )
 
 

@@ -50,8 +50,10 @@ class Kernel(Protocol):
     def sys_module(self) -> SysFolder | None:
         """Return the folder ``/sys/module`` as it is now; None where the kernel shows none."""
 
-    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> None:
+    def insert(self, image: ModuleImage, params: str = "", *, flags: int = 0) -> ModuleName | None:
         """Insert one module; *params* as on insmod's command line.
+
+        Return the name that it is loaded under, None where the kernel does not tell.
 
         *flags* are IGNORE_MODVERSIONS and IGNORE_VERMAGIC. Raises a ``KernelError`` that keeps
         the errno and, where the kernel lets them be known, the lines it logged.

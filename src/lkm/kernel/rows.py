@@ -21,9 +21,11 @@ from lkm.loader.taint import Taint, letters
 from lkm.module.symbols import Export
 from lkm.names import ModuleName
 
+# A use whose user is below zero is one that no module stands for: code of that module took it.
 _MODULE = (
     "SELECT number, name, size, state, address, taints, permanent, version, srcversion, "
-    "init_size, held, exits FROM module "
+    "init_size, held + (SELECT count(*) FROM use WHERE owner = module.number AND user < 0), exits "
+    "FROM module "
 )
 _USERS = "SELECT use.owner, module.name FROM use JOIN module ON module.number = use.user "
 
@@ -99,8 +101,9 @@ class NewModule:
     *state* is live or coming; of a live module the allocations for init are given back already.
     *address* is what ``/proc/modules`` shows, None for a module without it. *kallsyms* are its
     lines once it is live, *coming_kallsyms* those until then. *export_addresses* are those of its
-    *exports*, as far as they are known. *owners* are the modules that it uses. *exits* tells
-    whether it has an exit function. *doubts* are what nobody could tell at its insert, as check and
+    *exports*, as far as they are known. *owners* are the modules that it
+    uses, *held* those on which its code takes a reference that names nobody. *exits* tells whether
+    it has an exit function. *doubts* are what nobody could tell at its insert, as check and
     evidence.
     """
 
@@ -120,6 +123,7 @@ class NewModule:
     exports: Sequence[Export]
     export_addresses: Mapping[str, int]
     owners: Sequence[str]
+    held: Sequence[str]
     kallsyms: bytes
     coming_kallsyms: bytes
     files: Sequence[ModuleFile]
@@ -181,6 +185,10 @@ def insert_module(connection: sqlite3.Connection, new: NewModule) -> None:
         "INSERT INTO use (user, owner) SELECT ?, number FROM module WHERE name = ?",
         [(number, encode(owner)) for owner in new.owners],
     )
+    connection.executemany(
+        "INSERT INTO use (user, owner) SELECT ?, number FROM module WHERE name = ?",
+        [(-number, encode(owner)) for owner in new.held],
+    )
 
 
 def _write_memory(
@@ -227,6 +235,12 @@ def add_references(connection: sqlite3.Connection, number: int, count: int) -> N
     connection.execute("UPDATE module SET held = held + ? WHERE number = ?", (count, number))
 
 
+def taken_by_hand(connection: sqlite3.Connection, number: int) -> int:
+    """Return how many references ``add_references`` has given to the module of that row."""
+    found = connection.execute("SELECT held FROM module WHERE number = ?", (number,)).fetchone()
+    return as_number(found[0])
+
+
 def delete_module(connection: sqlite3.Connection, name: str) -> None:
     """Delete a module that nothing uses, with its memory, files, exports and references."""
     (number,) = connection.execute(
@@ -239,7 +253,7 @@ def delete_module(connection: sqlite3.Connection, name: str) -> None:
         "DELETE FROM parameter WHERE module = ?",
         "DELETE FROM doubt WHERE module = ?",
         "DELETE FROM export WHERE module = ?",
-        "DELETE FROM use WHERE user = ?",
+        "DELETE FROM use WHERE abs(user) = ?",
         "DELETE FROM module WHERE number = ?",
     ):
         connection.execute(statement, (number,))

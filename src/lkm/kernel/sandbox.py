@@ -26,7 +26,7 @@ from lkm.kernel.sandbox_status import Status, read_status
 from lkm.kernel.sandbox_writing import Write
 from lkm.kernel.store import Store, state_path
 from lkm.kernel.sysfs import SysFolder
-from lkm.loader.findings import LogLine
+from lkm.loader.findings import ASKING, LogLine
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from lkm.teaching import RELEASE as TEACHING_RELEASE
@@ -46,7 +46,8 @@ class Sandbox:
 
     Every method but ``boot`` and ``reset`` raises ``NotBootedError`` where none is booted, and
     ``StateFileError`` where the file is not a sandbox's. It is a context manager, closing the file
-    at its end. One that is not *capable* is asked by a process without CAP_SYS_MODULE.
+    at its end. One that is not *capable* is asked by a process without CAP_SYS_MODULE; *asking* is
+    the name of the process that asks.
     """
 
     name = "sandbox"
@@ -57,23 +58,29 @@ class Sandbox:
         *,
         notice: Callable[[str], None] | None = None,
         capable: bool = True,
+        asking: str = ASKING,
     ) -> None:
         self.path = state_path() if path is None else path
         self._store = Store(self.path)
         self._notice = notice
         self._told: set[str] = set()
         self._capable = capable
+        self.asking = asking
         self._answers: dict[ModuleName, InitReturns] = {}
 
     @classmethod
     def open(
-        cls, path: str | None = None, *, notice: Callable[[str], None] | None = None
+        cls,
+        path: str | None = None,
+        *,
+        notice: Callable[[str], None] | None = None,
+        asking: str = ASKING,
     ) -> Sandbox:
         """Return the sandbox with a kernel in it: where none is booted, the teaching kernel is.
 
         That is said to *notice*, in one sentence. Raises as ``boot``.
         """
-        sandbox = cls(path, notice=notice)
+        sandbox = cls(path, notice=notice, asking=asking)
         if sandbox.boot_if_none(TEACHING_RELEASE, teaching_root()) and notice is not None:
             notice(
                 f"no kernel was booted in the sandbox: it is the teaching kernel now, "
@@ -108,8 +115,9 @@ class Sandbox:
         does not name it, or saved facts of it. *symvers* names a Module.symvers to take the
         kernel's exports from, *certificates* files with certificates that it trusts beside its
         own. Raises ``NoTreeError`` and what reading tree, image and certificates raises, and
-        leaves the old kernel then.
+        leaves the old kernel then. A state of lkm's that is damaged is replaced.
         """
+        self._store.ask_own()
         values, facts = _found(release, root, directory, command_line, symvers, vmlinux)
         enrolled = read_enrolled(certificates, release, facts.options)
         facts = replace(facts, enrolled=enrolled)
@@ -178,12 +186,14 @@ class Sandbox:
     def insert(
         self,
         image: ModuleImage,
-        params: str = "",
+        params: str | None = "",
         *,
         flags: int = 0,
         init_returns: InitReturns = None,
-    ) -> None:
-        """See Kernel. A refused insert leaves its log lines and its taints behind, no more.
+    ) -> ModuleName:
+        """See Kernel; *params* may be None, a null pointer.
+
+        A refused insert leaves its log lines and its taints behind, no more.
 
         *init_returns* is what the module's init returns: a negative errno refuses the module,
         a positive number is told in the log, and with ``NEVER`` the module stays coming. None is
@@ -194,17 +204,27 @@ class Sandbox:
             init_returns = self._answers.get(image.name)
         with self._store.changing() as connection:
             verdict = sandbox_inserting.insert(
-                connection, image, params, flags, init_returns, capable=self._capable
+                connection,
+                image,
+                sandbox_inserting.Asked(
+                    params=params,
+                    flags=flags,
+                    init_returns=init_returns,
+                    capable=self._capable,
+                    name=self.asking,
+                ),
             )
         if verdict.errno:
             raise refused(image, verdict)
+        name = sandbox_inserting.loaded_name(image, verdict)
         for doubt in told_doubts(verdict):
             self._tell(f"could not tell ({doubt.check}): {doubt.evidence}")
         if init_returns == NEVER:
             self._tell(
-                f"{image.name} stays coming: its init has not returned "
-                f"(lkm sandbox finish {image.name} lets it)"
+                f"{name} stays coming: its init has not returned "
+                f"(lkm sandbox finish {name} lets it)"
             )
+        return name
 
     def answer(self, name: ModuleName, init_returns: InitReturns) -> None:
         """Say what the init of the module *name* returns at inserts that do not say it."""
@@ -229,7 +249,8 @@ class Sandbox:
         """Let the init of a coming module return *returned*, or the exit of a going one end.
 
         Returns the module as it is then, None where it is gone: an init that returns a negative
-        errno, or an exit. Raises ``NotLoadedError``, and ``UsageError`` where nothing waits.
+        errno, or an exit. Raises ``NotLoadedError``, a ``KernelError`` (EINVAL) where nothing
+        waits, and ``UsageError`` for a number that it cannot return.
         """
         with self._store.changing() as connection:
             sandbox_removing.finish(connection, name, returned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -13,6 +14,7 @@ from lkm.kernel.kernel_rows import (
     read_btf,
     read_certificates,
     read_options,
+    read_tree_exports,
     read_values,
     was_logged,
 )
@@ -22,12 +24,15 @@ from lkm.kernel.store import as_number, as_text
 from lkm.loader.boot_options import boot_options
 from lkm.loader.btf.checks import MISMATCH
 from lkm.loader.facts import KernelFacts, KernelSymbol, Providers
+from lkm.loader.findings import ASKING
 from lkm.loader.taint import Taint
 from lkm.names import alias_name, module_name
-from lkm.tree.catalog import Catalog
+from lkm.tree.catalog import SYMBOLS, Catalog
 
 
-def kernel_facts(connection: sqlite3.Connection, *, capable: bool = True) -> KernelFacts:
+def kernel_facts(
+    connection: sqlite3.Connection, *, capable: bool = True, asking: str = ASKING
+) -> KernelFacts:
     """Return the kernel as the loader sees it; its symbols are looked up when asked for."""
     values = read_values(connection)
     boot = boot_options(values["command_line"])
@@ -43,12 +48,13 @@ def kernel_facts(connection: sqlite3.Connection, *, capable: bool = True) -> Ker
         order=values["order"],
         vermagic=values["vermagic"] or None,
         modversions=values["modversions"] == "1",
-        retpoline=values["retpoline"] == "1",
+        retpoline=values["retpoline"] == "1" and boot.spectre_v2,
         symbols=_Symbols(connection),
         loaded=states,
         sysfs_names=frozenset([as_text(name) for (name,) in sysfs_names]),
         blacklist=boot.blacklist,
         modules_disabled=boot.modules_disabled or values["modules_disabled"] == "1",
+        nomodule=boot.modules_disabled,
         signatures_enforced=options.module_sig_force or boot.signatures_enforced,
         tainted=Taint(int(values["tainted"])),
         options=options,
@@ -58,12 +64,50 @@ def kernel_facts(connection: sqlite3.Connection, *, capable: bool = True) -> Ker
         btf=read_btf(connection, values),
         btf_mismatch_told=was_logged(connection, MISMATCH),
         capable=capable,
+        asking=asking,
         locked_down=options.locks_down or (options.security_lockdown_lsm and boot.locked_down),
         areas_taken=read_areas(connection),
         percpu_taken=read_percpu(connection),
         percpu_end=int(values["percpu_end"]),
+        tree_exports=None if values["exports_source"] else _TreeExports(connection),
+        exporters=_Exporters(values["directory"]) if _is_indexed(values["directory"]) else None,
         algorithms=_Algorithms(values["directory"], states),
     )
+
+
+class _TreeExports:
+    """Whether a module of the tree exports a name; read when the first is asked for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._names: frozenset[bytes] | None = None
+
+    def __call__(self, name: str) -> bool:
+        if self._names is None:
+            self._names = read_tree_exports(self._connection)
+        return encode(name) in self._names
+
+
+def _is_indexed(directory: str) -> bool:
+    return os.path.isfile(f"{directory}/{SYMBOLS}.bin")
+
+
+class _Exporters:
+    """Which modules of a tree that has indexes export a symbol; few modules lack one."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, name: str) -> tuple[str, ...]:
+        if name not in self._known:
+            try:
+                with closing(Catalog.open(self._directory)) as catalog:
+                    owners = catalog.symbol_owners(f"symbol:{name}")
+            except LkmError:  # an index that is damaged
+                owners = ()
+            self._known[name] = tuple(dict.fromkeys(owners))
+        return self._known[name]
 
 
 class _Algorithms:
@@ -124,12 +168,14 @@ class _Symbols(Mapping[str, tuple[KernelSymbol, ...]]):
             KernelSymbol(
                 name=name,
                 crc=as_crc(crc),
+                crc_known=bool(crc_known),
                 gpl_only=bool(gpl_only),
                 namespace=as_text(namespace),
                 address=as_address(address),
             )
-            for crc, gpl_only, namespace, address in self._connection.execute(
-                "SELECT crc, gpl_only, namespace, address FROM symbol WHERE name = ?", key
+            for crc, crc_known, gpl_only, namespace, address in self._connection.execute(
+                "SELECT crc, crc_known, gpl_only, namespace, address FROM symbol WHERE name = ?",
+                key,
             )
         ]
         found += [

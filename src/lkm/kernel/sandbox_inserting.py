@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from lkm.errors import CannotTellError, KernelError, UsageError
@@ -15,9 +16,10 @@ from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts
 from lkm.loader.findings import Finding
 from lkm.loader.init.algorithms import INIT
-from lkm.loader.init.checks import CLEANUP, has_function
+from lkm.loader.init.checks import CLEANUP, has_function, held_by_init
 from lkm.loader.symbols.exported import export_addresses
 from lkm.module.file import ModuleImage
+from lkm.names import ModuleName
 
 NEVER: Final = "never"
 """Said of an init or exit function that does not return."""
@@ -25,28 +27,37 @@ NEVER: Final = "never"
 InitReturns = int | Literal["never"] | None
 """What a module's init is said to return; None where nobody has said that."""
 
+_COMM = 15  # of a process's name the kernel keeps as many bytes
 _LOWEST = -4095  # what lies below, the C library takes for no error
 
 
-def insert(
-    connection: sqlite3.Connection,
-    image: ModuleImage,
-    params: str,
-    flags: int,
-    init_returns: InitReturns,
-    *,
-    capable: bool,
-) -> Verdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked of the kernel with a module: its parameters, finit_module's flags.
+
+    *init_returns* is what its init returns, *capable* whether the process that asks, whose *name*
+    the kernel logs, has CAP_SYS_MODULE.
+    """
+
+    params: str | None
+    flags: int
+    init_returns: InitReturns
+    capable: bool
+    name: str
+
+
+def insert(connection: sqlite3.Connection, image: ModuleImage, asked: Asked) -> Verdict:
     """Load *image*, or write down what its refusal leaves behind; return what the checks came to.
 
     Raises ``CannotTellError`` where what its init does hangs on what is not known, and
     ``UsageError`` where it is told of an init that there is not; nothing is changed then.
     """
+    init_returns = asked.init_returns
     if isinstance(init_returns, int) and init_returns < _LOWEST:
         raise UsageError(f"init cannot return {init_returns}: errnos end at {_LOWEST}")
-    kernel = kernel_facts(connection, capable=capable)
+    kernel = kernel_facts(connection, capable=asked.capable, asking=asked.name[:_COMM])
     answer = 0 if init_returns == NEVER else init_returns
-    verdict = examine(image, kernel, flags=flags, params=params, init_returns=answer)
+    verdict = examine(image, kernel, flags=asked.flags, params=asked.params, init_returns=answer)
     module = verdict.module
     if init_returns is not None and module is not None and not has_function(module, INIT):
         raise UsageError(f"{module.name} has no init function that could return {init_returns}")
@@ -66,19 +77,25 @@ def _raise_where_undecided(image: ModuleImage, verdict: Verdict) -> None:
     if deciding is not None:
         undecided = [deciding] if deciding.could_not_tell else []
     for doubt in undecided:
-        raise CannotTellError("insert", image.name, doubt.evidence, doubt.remedy)
+        name = loaded_name(image, verdict)
+        raise CannotTellError("insert", name, doubt.evidence, doubt.remedy, check=doubt.check)
 
 
 def refused(image: ModuleImage, verdict: Verdict) -> KernelError:
     """Return the error of an insert that *verdict* refuses."""
     log = tuple([line for each in verdict.log for line in each.text.split("\n")])
+    error = refusal("insert", loaded_name(image, verdict), verdict.errno, log=log)
     finding = verdict.refusal
-    remedy = finding.remedy if finding is not None else ""
-    if finding is not None and finding.evidence and not finding.log:
-        # No line of the kernel tells why.
-        remedy = f"{finding.evidence}; {remedy}" if remedy else finding.evidence
-    name = verdict.module.name if verdict.module is not None else image.name
-    return refusal("insert", name, verdict.errno, log=log, remedy=remedy)
+    if finding is not None:
+        error.check, error.evidence, error.remedy = finding.check, finding.evidence, finding.remedy
+        if finding.check == "parameter" and image.path:
+            error.remedy += f"; `lkm modinfo -p {image.path}` tells of all its parameters"
+    return error
+
+
+def loaded_name(image: ModuleImage, verdict: Verdict) -> ModuleName:
+    """Return the name in its struct module, that of the file where it was not read so far."""
+    return image.name if verdict.module is None else ModuleName(verdict.module.name)
 
 
 def told_doubts(verdict: Verdict) -> tuple[Finding, ...]:
@@ -119,6 +136,7 @@ def _write_module(
             exports=module.exports,
             export_addresses=export_addresses(module),
             owners=verdict.owners,
+            held=held_by_init(module, kernel),
             kallsyms=kallsyms_lines(module, laid_out, addresses, kernel.symbols),
             coming_kallsyms=b""
             if state == LIVE

@@ -64,12 +64,14 @@ def remove(
 def finish(connection: sqlite3.Connection, name: ModuleName, returned: int) -> None:
     """Let the init of a module that is coming return, or the exit of one that is going end.
 
-    Raises ``NotLoadedError``, and ``UsageError`` where nothing waits.
+    Raises a ``KernelError`` where it is not there or nothing waits, and ``UsageError`` for a
+    *returned* that cannot be.
     """
     module = _known(connection, name, "finish")
     state = module.loaded.state
     if state == LIVE:
-        raise UsageError(f"{name} is live: neither its init nor its exit waits")
+        remedy = "it is live: neither its init nor its exit waits"
+        raise refusal("finish", name, errno.EINVAL, remedy=remedy)
     if state == GOING:
         if returned:
             raise UsageError(f"{name} is going, and an exit function returns nothing")
@@ -97,8 +99,8 @@ def hold(connection: sqlite3.Connection, name: ModuleName) -> None:
 def release_hold(connection: sqlite3.Connection, name: ModuleName) -> None:
     """Give a reference back that ``hold`` has taken. Raises a ``KernelError``."""
     module = _counted(connection, name, "release")
-    if not module.held:
-        remedy = "nobody holds it but other modules; a real kernel would lose count of it"
+    if not rows.taken_by_hand(connection, module.number):
+        remedy = "nothing to release: hold has taken none; a real kernel would lose count of it"
         raise refusal("release", name, errno.EINVAL, remedy=remedy)
     rows.add_references(connection, module.number, -1)
 

@@ -13,9 +13,10 @@ import sqlite3
 from lkm.errors import CannotTellError, FileError
 from lkm.kernel import kernel_rows, rows
 from lkm.kernel.parameter_rows import read_parameter, write_parameter_row
+from lkm.kernel.sandbox_facts import kernel_facts
 from lkm.kernel.sandbox_files import Entry, Folder
 from lkm.loader.findings import LogLine
-from lkm.loader.parameters.writing import write_parameter
+from lkm.loader.parameters.writing import is_locked, write_parameter
 
 _SYSCTLS = "/proc/sys/kernel/"
 _TAINT_BITS = 19
@@ -99,14 +100,15 @@ class Write:
             )
         if not self.value:
             return 0
-        if not parameter.type:
+        locked_down = kernel_facts(self._connection).locked_down
+        if not parameter.type and not is_locked(parameter, locked_down=locked_down):
             raise CannotTellError(
                 "write",
                 self._asked,
                 "code of the module takes the value, and no code runs here",
                 "hold and release stand in for code that takes references",
             )
-        written = write_parameter(parameter, self.value)
+        written = write_parameter(parameter, self.value, locked_down=locked_down)
         write_parameter_row(self._connection, number, written.parameter)
         kernel_rows.write_log(self._connection, written.log)
         if written.kernel_taint:

@@ -8,31 +8,35 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from shlex import quote as quote_word
 from urllib.parse import quote
 
 from lkm._text import decode
 from lkm.errors import FileError, NotBootedError, StateFileError
 
-FORMAT = 4
+FORMAT = 5
 """The version of the tables below; a file of a higher one is refused.
 
 1 had no symbols, no files of modules, and none of the kernel's options; 2 had no addresses of
 exports, and no certificates; 3 knew no module that is coming or going, and kept nothing by which
-its parameters could be written.
+its parameters could be written; 4 did not tell a CRC that is not known from none.
 """
 
 _APPLICATION = 0x6C6B6D53  # "lkmS"
 _OBJECTS = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
 _BUSY_TIMEOUT_S = 20.0
 _HEADER = b"SQLite format 3\0"
+_APPLICATION_AT = 68  # Source: the SQLite database file format, section 1.3
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 
 _TABLES = """
 CREATE TABLE kernel (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE symbol (
     name BLOB PRIMARY KEY, crc INTEGER, gpl_only INTEGER NOT NULL, namespace BLOB NOT NULL,
-    address INTEGER
+    address INTEGER, crc_known INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE certificate (
     number INTEGER PRIMARY KEY, enrolled INTEGER NOT NULL, data BLOB NOT NULL
@@ -48,7 +52,8 @@ CREATE TABLE module (
 CREATE TABLE parameter (
     module INTEGER NOT NULL, name BLOB NOT NULL, type TEXT NOT NULL, unsafe INTEGER NOT NULL,
     "values" BLOB, most INTEGER NOT NULL, counted INTEGER NOT NULL, count INTEGER NOT NULL,
-    buffer INTEGER NOT NULL, word INTEGER NOT NULL, PRIMARY KEY (module, name)
+    buffer INTEGER NOT NULL, word INTEGER NOT NULL, hardware INTEGER NOT NULL,
+    PRIMARY KEY (module, name)
 ) WITHOUT ROWID;
 CREATE TABLE doubt (module INTEGER NOT NULL, kind TEXT NOT NULL, evidence BLOB NOT NULL);
 CREATE TABLE percpu (start INTEGER PRIMARY KEY, size INTEGER NOT NULL, module INTEGER NOT NULL);
@@ -71,22 +76,6 @@ CREATE TABLE use (
 CREATE INDEX use_owner ON use (owner);
 CREATE TABLE log (number INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL, text BLOB);
 """
-_TABLE_NAMES = (
-    "kernel",
-    "symbol",
-    "certificate",
-    "sysfs_name",
-    "module",
-    "parameter",
-    "doubt",
-    "percpu",
-    "file",
-    "kernel_file",
-    "area",
-    "export",
-    "use",
-    "log",
-)
 
 
 def state_path(environment: Mapping[str, str] | None = None) -> str:
@@ -143,7 +132,12 @@ class Store:
 
     @contextmanager
     def starting(self) -> Iterator[sqlite3.Connection]:
-        """As ``changing``, with empty tables to begin with, in a file that is made if need be."""
+        """As ``changing``, with empty tables to begin with, in a file that is made if need be.
+
+        One that is damaged is replaced, if its header is that of a state of lkm's.
+        """
+        if self.exists() and self._is_damaged():
+            self._remove()
         with self._transaction("BEGIN IMMEDIATE", create=True) as connection:
             self._make_empty(connection)
             yield connection
@@ -159,11 +153,26 @@ class Store:
                 yield connection
 
     def booted(self) -> bool:
-        """Tell whether a kernel is booted."""
+        """Tell whether a kernel is booted; one that an older lkm has booted is refused."""
         if not self.exists():
             return False
         with self._transaction("BEGIN", create=False) as connection:
-            return self._is_booted(connection)
+            if self._is_booted(connection):
+                self._ask_version(connection)
+                return True
+            return False
+
+    def ask_own(self) -> None:
+        """Raise ``StateFileError`` unless the file is one to boot in: lkm's, empty, or not there.
+
+        Another program's is none, nor is a newer lkm's.
+        """
+        if self.exists():
+            self._check_header(create=False)
+            if self._is_damaged():
+                return
+            with self._translated():
+                self._opened(create=False)
 
     def exists(self) -> bool:
         """Tell whether there is a state file at all, be it good or bad."""
@@ -187,7 +196,7 @@ class Store:
             self._check_header(create=create)
             mode = "rwc" if create else "rw"
             self._connection = sqlite3.connect(
-                f"file:{quote(os.path.abspath(self.path))}?mode={mode}",
+                f"{self._uri}?mode={mode}",
                 uri=True,
                 timeout=_BUSY_TIMEOUT_S,
                 isolation_level=None,
@@ -199,8 +208,43 @@ class Store:
             self._connection.execute("PRAGMA synchronous = OFF")
         return self._connection
 
+    def _is_damaged(self) -> bool:
+        """Tell whether the file, whose header says that it is lkm's, cannot be used any more."""
+        try:
+            with open(self.path, "rb") as file:
+                header = file.read(_APPLICATION_AT + 4)
+        except OSError as error:
+            raise FileError.from_os("read", self.path, error) from None
+        own = header[_APPLICATION_AT:] == _APPLICATION.to_bytes(4, "big")
+        if not header.startswith(_HEADER) or not own:
+            return False
+        self.close()
+        try:
+            with closing(sqlite3.connect(f"{self._uri}?mode=ro", uri=True)) as connection:
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                return bool(answer != "ok")
+        except sqlite3.Error as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+        except UnicodeDecodeError:
+            return True
+
+    def _remove(self) -> None:
+        self.close()
+        for path in (self.path, f"{self.path}-journal"):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass  # the journal is there only while something changes
+            except OSError as error:
+                raise FileError.from_os("replace", path, error) from None
+
+    @property
+    def _uri(self) -> str:
+        return f"file:{quote(os.path.abspath(self.path))}"
+
     def _check_header(self, *, create: bool) -> None:
         try:
+            self._ask_regular()
             with open(self.path, "rb") as file:
                 header = file.read(len(_HEADER))
         except FileNotFoundError:
@@ -216,6 +260,13 @@ class Store:
             raise FileError.from_os("read", self.path, error) from None
         if header and header != _HEADER:
             raise StateFileError(self.path, "no sandbox state: not an SQLite file")
+
+    def _ask_regular(self) -> None:
+        """Raise ``StateFileError`` for a device or a pipe, whose reading may never end."""
+        mode = os.stat(self.path).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            problem = "no sandbox state: not a regular file"
+            raise StateFileError(self.path, problem, "name a file in LKM_STATE")
 
     def _check_owner(self, connection: sqlite3.Connection) -> None:
         try:
@@ -233,9 +284,12 @@ class Store:
     def _ask_booted(self, connection: sqlite3.Connection) -> None:
         if not self._is_booted(connection):
             raise NotBootedError(self.path)
+        self._ask_version(connection)
+
+    def _ask_version(self, connection: sqlite3.Connection) -> None:
         if _version(connection) < FORMAT:
             problem = "written by an older lkm, whose kernels knew less"
-            raise StateFileError(self.path, problem, "boot the sandbox anew: lkm sandbox boot")
+            raise StateFileError(self.path, problem, _boot_anew(connection))
 
     def _is_booted(self, connection: sqlite3.Connection) -> bool:
         if self._is_empty(connection):
@@ -244,15 +298,11 @@ class Store:
         return found is not None
 
     def _make_empty(self, connection: sqlite3.Connection) -> None:
-        if not self._is_empty(connection) and _version(connection) < FORMAT:
+        if not self._is_empty(connection):
             tables = f"{_OBJECTS} AND type = 'table'"
             for (name,) in connection.execute(tables).fetchall():
                 connection.execute(f'DROP TABLE "{name}"')
-        if self._is_empty(connection):
-            self._make_tables(connection)
-        for table in _TABLE_NAMES:
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this file
-        connection.execute("DELETE FROM sqlite_sequence")
+        self._make_tables(connection)
 
     @staticmethod
     def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -276,6 +326,20 @@ class Store:
         except UnicodeDecodeError:  # how sqlite3 reports a damage that it wants to quote
             self.close()
             raise StateFileError(self.path, *_problem(sqlite3.Error("no text"))) from None
+
+
+def _boot_anew(connection: sqlite3.Connection) -> str:
+    """Return the advice to boot the same kernel again, as far as an older state tells which."""
+    values = {
+        str(key): decode(bytes(value)) if isinstance(value, bytes) else str(value)
+        for key, value in connection.execute(
+            "SELECT key, value FROM kernel WHERE key IN ('release', 'root')"
+        )
+    }
+    if not values.get("release") or not values.get("root"):
+        return "boot it anew: lkm sandbox boot --release RELEASE --root DIR"
+    release, root = quote_word(values["release"]), quote_word(values["root"])
+    return f"boot it anew: lkm sandbox boot --release {release} --root {root}"
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -3,18 +3,18 @@
 Words are split, and quotes taken, as for a module's parameters; in a name ``-`` and ``_`` are the
 same; of several words for one option the last counts; what stands behind ``--`` is init's.
 
-Source: kernel/params.c, parse_args; kernel/module/main.c and kernel/module/signing.c.
+Source: kernel/params.c, parse_args; kernel/module/main.c and kernel/module/signing.c; kernel/cpu.c,
+mitigations_parse_cmdline; arch/x86/kernel/cpu/bugs.c, spectre_v2_parse_cmdline.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lkm.loader.parameters.truth import truth
 from lkm.loader.parameters.values import words
 
-# A boolean's first letters, see kstrtobool; without a value it is set.
-_TRUE = ("y", "Y", "t", "T", "1", "on", "oN", "On", "ON")
-_FALSE = ("n", "N", "f", "F", "0", "of", "oF", "Of", "OF")
+_SPECTRE = "spectre_v2="
 _LOCKDOWN_LEVELS = frozenset({"integrity", "confidentiality"})
 
 
@@ -24,23 +24,31 @@ class BootOptions:
 
     *modules_disabled* is ``nomodule``; *blacklist* the names of ``module_blacklist=``, to the
     letter; *signatures_enforced* is ``module.sig_enforce``, which cannot be unset again;
-    *locked_down* is ``lockdown=``, whose two levels both keep unsigned modules out.
+    *locked_down* is ``lockdown=``, whose two levels both keep unsigned modules out. *spectre_v2*
+    tells whether an x86 kernel minds Spectre v2, where the processor does: ``mitigations=off``,
+    ``nospectre_v2`` and ``spectre_v2=off`` end that. *ignored* are the words whose values the
+    kernel does not take, so that they change nothing.
     """
 
     modules_disabled: bool = False
     blacklist: frozenset[str] = frozenset()
     signatures_enforced: bool = False
     locked_down: bool = False
+    spectre_v2: bool = True
+    ignored: tuple[str, ...] = ()
 
 
 def boot_options(command_line: str) -> BootOptions:
     """Return what *command_line* says."""
     disabled = enforced = locked_down = False
     blacklist: frozenset[str] = frozenset()
+    ignored: list[str] = []
     for name, value, _at in words(command_line):
         if name == "--" and value is None:
             break
         folded = name.replace("-", "_")
+        if not _is_taken(folded, value):
+            ignored.append(name if value is None else f"{name}={value}")
         if folded == "nomodule":
             disabled = _boolean(value, disabled)
         elif folded == "module.sig_enforce":
@@ -55,10 +63,33 @@ def boot_options(command_line: str) -> BootOptions:
         blacklist=blacklist,
         signatures_enforced=enforced,
         locked_down=locked_down,
+        spectre_v2=_minds_spectre(command_line),
+        ignored=tuple(ignored),
     )
 
 
-def _boolean(value: str | None, before: bool) -> bool:  # what it was
-    if value is None or value.startswith(_TRUE):
-        return True
-    return False if value.startswith(_FALSE) else before
+def _is_taken(name: str, value: str | None) -> bool:
+    """Tell whether the kernel takes *value* for the option *name*; others are not looked at."""
+    if name == "lockdown":
+        return value in _LOCKDOWN_LEVELS
+    if name in {"nomodule", "module.sig_enforce"}:
+        return value is None or truth(value) is not None
+    return name != "module_blacklist" or bool(value)
+
+
+def _minds_spectre(command_line: str) -> bool:
+    """Tell whether Spectre v2 is minded. Of two of its words it is looked for to the letter."""
+    mitigated = True
+    for name, value, _at in words(command_line):
+        if name == "mitigations" and value in {"off", "auto", "auto,nosmt"}:
+            mitigated = value != "off"
+    plain = command_line.split()
+    chosen = [word for word in plain if word.startswith(_SPECTRE)]
+    off = "nospectre_v2" in plain or chosen[-1:] == [f"{_SPECTRE}off"]
+    return mitigated and not off
+
+
+def _boolean(value: str | None, before: bool) -> bool:
+    """Return what *value* says, *before* where it is no truth value; none at all says yes."""
+    said = truth("y" if value is None else value)
+    return before if said is None else said

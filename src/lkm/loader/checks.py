@@ -22,7 +22,8 @@ from lkm.loader.file.decompression import decompression
 from lkm.loader.file.elf_checks import elf_checks
 from lkm.loader.file.given import GivenFile
 from lkm.loader.file.module_facts import module_facts
-from lkm.loader.findings import DAMAGED, Finding, LogLine, unforceable
+from lkm.loader.file.section_checks import found_sections
+from lkm.loader.findings import DAMAGED, Finding, LogLine, blind, refusal, unforceable
 from lkm.loader.init.checks import init
 from lkm.loader.memory.checks import memory, name_free, percpu_memory, struct_size, writable_code
 from lkm.loader.memory.placing import place
@@ -37,12 +38,13 @@ from lkm.loader.modinfo_checks import (
     vermagic,
 )
 from lkm.loader.parameters.declared import declared_parameters
-from lkm.loader.parameters.values import Setting, set_parameters
-from lkm.loader.releases import EARLY_CHECKS, LONG_LINES
+from lkm.loader.parameters.values import Conditions, Setting, set_parameters
+from lkm.loader.releases import EARLY_CHECKS, LONG_LINES, was_read
 from lkm.loader.relocations.arm64_plts import jump_tables
 from lkm.loader.relocations.checks import relocations
 from lkm.loader.signatures.checks import signature, unsigned
-from lkm.loader.symbols.checks import duplicate_exports, linked_owners, module_layout, symbols
+from lkm.loader.symbols.checks import duplicate_exports, linked_owners, symbols
+from lkm.loader.symbols.crcs import module_layout
 from lkm.loader.taint import UNTAINTED, Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 
@@ -102,8 +104,7 @@ def examine(
         module = module_facts(image.path, given, params, init_returns)
         module = replace(module, placed=place(module, kernel))
     except FormatError as error:
-        broken = Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error), remedy=DAMAGED)
-        walk.refused_by(iter([broken]))
+        walk.refused_by(iter([blind(error)]))
         return walk.verdict(None)
     for check_module in checks_of(kernel):
         if walk.refused_by(check_module(module, walk.kernel)):
@@ -164,6 +165,19 @@ class _Walk:
         )
 
 
+def release(_module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
+    """Say it once where *kernel* is of a release whose rules were not read."""
+    if not was_read(kernel.version):
+        yield Finding(
+            check="release",
+            evidence=(
+                f"the rules of this release ({kernel.release}) were not read: it is taken for the "
+                "one nearest to it"
+            ),
+            could_not_tell=True,
+        )
+
+
 def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Taint by exports that have no CRC, on a kernel that compares CRCs."""
     if kernel.modversions and any(export.crc is None for export in module.exports):
@@ -190,19 +204,23 @@ def parameters(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     try:
         declared = declared_parameters(module)
     except FormatError as error:
-        yield Finding(check="elf", errno=errno.ENOEXEC, evidence=str(error))
+        yield blind(error)
         return
     yield from set_parameters(
         module.name,
         declared,
         module.params or "",
         Setting(),
-        dynamic_debug=kernel.options.dynamic_debug_core,
+        Conditions(
+            dynamic_debug=kernel.options.dynamic_debug_core,
+            locked_down=kernel.locked_down,
+            asking=kernel.asking,
+        ),
     )
 
 
 def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse the name of a built-in that has its own folder in ``/sys/module``."""
+    """Refuse what cannot be in ``/sys/module``: a built-in's name, none, two files of a name."""
     if module.name in kernel.sysfs_names:
         yield Finding(
             check="builtin-name",
@@ -211,6 +229,34 @@ def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
             evidence=f"{module.name} is built into the kernel",
             remedy="it need not be loaded: the kernel has it",
         )
+    elif not module.name:
+        warning = "kobject: ((____ptrval____)): attempted to be registered with empty name!"
+        yield Finding(
+            check="module-name",
+            errno=errno.EINVAL,
+            log=(LogLine(4, "------------[ cut here ]------------"), LogLine(4, warning)),
+            evidence="the name in its struct module is empty",
+            remedy=DAMAGED,
+            kernel_taint=Taint.WARNED,
+        )
+    else:
+        yield from _same_parameters(module)
+
+
+def _same_parameters(module: ModuleFacts) -> Iterator[Finding]:
+    shown: set[str] = set()
+    for parameter in declared_parameters(module):
+        if parameter.mode and parameter.name in shown:
+            path = f"/module/{module.name}/parameters/{parameter.name}"
+            text = f"sysfs: cannot create duplicate filename '{path}'"
+            evidence = f"it declares two parameters named {parameter.name}"
+            remedy = "give each parameter its own name in the module's source"
+            yield refusal(
+                "parameter", text, errno.EEXIST, level=4, evidence=evidence, remedy=remedy
+            )
+            return
+        if parameter.mode:
+            shown.add(parameter.name)
 
 
 def checks_of(kernel: KernelFacts) -> tuple[Check, ...]:
@@ -239,6 +285,7 @@ _LINKING: tuple[Check, ...] = (
     init,
 )
 _LATE: tuple[Check, ...] = (
+    release,
     blacklist,
     module_layout,
     vermagic,
@@ -252,10 +299,12 @@ _LATE: tuple[Check, ...] = (
     name_free,
     unsigned,
     percpu_memory,
+    found_sections,
     caught_names,
     *_LINKING,
 )
 _EARLY: tuple[Check, ...] = (
+    release,
     blacklist,
     module_layout,
     vermagic,
@@ -266,5 +315,6 @@ _EARLY: tuple[Check, ...] = (
     memory,
     taints_at_once,
     percpu_memory,
+    found_sections,
     *_LINKING,
 )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lkm.elf.constants import ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, EM_X86_64
 from lkm.elf.file import ElfFile, Section
 from lkm.elf.symbols import Symbol
+from lkm.loader.findings import ASKING
 from lkm.loader.options import DEBIAN, KernelOptions
 from lkm.loader.releases import Change, Version, parse_version
 from lkm.loader.taint import UNTAINTED, Taint
@@ -37,19 +38,22 @@ _FREE_LICENSES = frozenset(
         "Dual MPL/GPL",
     }
 )
+# Source: kernel/module/main.c, check_module_license_and_versions.
+_CAUGHT = frozenset({"driverloader", "lve"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSymbol:
     """A symbol that a kernel, or a module loaded in it, exports.
 
-    *crc* is None where it has none or it is not known, *address* where it is not known. *owner* is
-    a loaded module's name, empty for the kernel itself; *owner_taints* and *owner_state* are that
-    module's.
+    *crc* is None where it has none; with *crc_known* off it has one that nothing tells. *address*
+    is None where it is not known. *owner* is a loaded module's name, empty for the kernel itself;
+    *owner_taints* and *owner_state* are that module's.
     """
 
     name: str
     crc: int | None = None
+    crc_known: bool = True
     gpl_only: bool = False
     namespace: str = ""
     address: int | None = None
@@ -70,11 +74,13 @@ class Providers:
 class KernelFacts:
     """A kernel as the module loader sees it.
 
-    *vermagic* is None where it is not known, and then not compared. *modversions* tells whether
+    *vermagic* is None where it is not known: then a check says so. *modversions* tells whether
     it compares CRCs, *retpoline* whether it asks modules to be built with retpolines. *symbols*
     hold at least what the module asked about needs and exports: for each name the exporters in the
     kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
-    a folder of their own in ``/sys/module``. *tainted* is what the kernel is tainted by so far.
+    a folder of their own in ``/sys/module``. *modules_disabled* keeps all
+    modules out; *nomodule* tells whether its command line did that. *tainted* is what the kernel is
+    tainted by so far.
     *struct_module_size* is the size of its struct module in bytes, None where it is not known, and
     then not compared. *certificates* are those that it trusts from the start, None where they are
     not known; *enrolled* are others that it was told to trust.
@@ -84,8 +90,11 @@ class KernelFacts:
     was locked down.
 
     *areas_taken* are start and size of the pieces of memory that modules have, *percpu_taken* the
-    same of per-CPU data, which begins at *percpu_end*, None where that is not known. *algorithms*
-    tells who offers the crypto API an algorithm, None where nobody knows.
+    same of per-CPU data, which begins at *percpu_end*, None where that is not known. *exporters*
+    tells the modules of its tree that export a symbol, None where no index does. *algorithms*
+    tells who offers the crypto API an algorithm, None where nobody knows. Where the kernel's own
+    exports are only assumed, *tree_exports* tells whether a module of its tree exports a name;
+    where they are known it is None. *asking* is the name of the process that asks it.
     """
 
     release: str
@@ -102,6 +111,7 @@ class KernelFacts:
     sysfs_names: frozenset[str] = frozenset()
     blacklist: frozenset[str] = frozenset()
     modules_disabled: bool = False
+    nomodule: bool = False
     signatures_enforced: bool = False
     tainted: Taint = UNTAINTED
     options: KernelOptions = DEBIAN
@@ -111,11 +121,19 @@ class KernelFacts:
     btf: KernelBtf | None = None
     btf_mismatch_told: bool = False
     capable: bool = True
+    asking: str = ASKING
     locked_down: bool = False
     areas_taken: tuple[tuple[int, int], ...] = ()
     percpu_taken: tuple[tuple[int, int], ...] = ()
     percpu_end: int | None = None
+    tree_exports: Callable[[str], bool] | None = None
+    exporters: Callable[[str], tuple[str, ...]] | None = None
     algorithms: Callable[[str], Providers] | None = None
+
+    @property
+    def exports_assumed(self) -> bool:
+        """Tell whether the kernel's own exports are only what modules of its tree need."""
+        return self.tree_exports is not None
 
     @property
     def version(self) -> Version:
@@ -164,9 +182,19 @@ class ModuleFacts:
         return self.modinfo.get("license", "unspecified")
 
     @property
+    def free_license(self) -> bool:
+        """Tell whether the licence is one that the kernel takes for GPL-compatible."""
+        return self.license in _FREE_LICENSES
+
+    @property
+    def caught(self) -> bool:
+        """Tell whether it has the name of a module that once pretended to be free."""
+        return self.name in _CAUGHT
+
+    @property
     def proprietary(self) -> bool:
-        """Tell whether the licence is one that the kernel takes for proprietary."""
-        return self.license not in _FREE_LICENSES
+        """Tell whether it has taint P before its symbols are looked up."""
+        return not self.free_license or self.caught
 
     @property
     def permanent(self) -> bool:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno as errno_module
 from dataclasses import dataclass
 
+from lkm.errors import LkmError
 from lkm.loader.check_ids import CHECK_IDS
 from lkm.loader.taint import UNTAINTED, Taint
+
+ASKING = "modprobe"
+"""The name of the process that asks the kernel, in the lines that have one."""
 
 DAMAGED = "the file is damaged or no module: take it anew from its package"
 """What helps against bytes that no build has made."""
@@ -65,7 +69,18 @@ def unforceable(check: str, why: str, errno: int = errno_module.ENOEXEC) -> Find
     )
 
 
-def refusal(  # a finding's parts
+def blind(error: LkmError) -> Finding:
+    """Return the refusal of damage that a kernel does not look for: it would go by it blindly."""
+    return Finding(
+        check="elf",
+        errno=errno_module.ENOEXEC,
+        evidence=f"{error}; the kernel does not look there and goes by what it finds: lkm refuses",
+        remedy=DAMAGED,
+        could_not_tell=True,
+    )
+
+
+def refusal(
     check: str,
     text: str,
     number: int = errno_module.ENOEXEC,

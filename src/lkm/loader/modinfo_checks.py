@@ -7,7 +7,8 @@ kernel/module/version.c, same_magic.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from lkm.elf.constants import EM_X86_64
 from lkm.loader.facts import KernelFacts, ModuleFacts
@@ -15,10 +16,8 @@ from lkm.loader.findings import Finding, LogLine, refusal, unforceable
 from lkm.loader.signatures.checks import unsigned
 from lkm.loader.taint import UNTAINTED, Taint
 
-# Modules that were caught at using GPL-only symbols for proprietary code. The first may use them
-# itself, and taints the kernel only.
+# It runs proprietary code, but may use GPL-only symbols itself: only the kernel is tainted.
 _WRAPPER = "ndiswrapper"
-_CAUGHT = frozenset({"driverloader", "lve"})
 
 
 def blacklist(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -29,7 +28,7 @@ def blacklist(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
             errno=errno.EPERM,
             log=(LogLine(3, f"Module {module.log_name} is blacklisted"),),
             evidence=f"module_blacklist= on the kernel's command line names {module.log_name}",
-            remedy="boot without it in module_blacklist=",
+            remedy=f"boot without {module.log_name} in module_blacklist=",
         )
 
 
@@ -46,7 +45,15 @@ def vermagic(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
         return
     ours = kernel.vermagic
     has_versions = kernel.modversions and module.versions is not None
-    if ours is None or _same_magic(theirs, ours, has_versions=has_versions):
+    if ours is None:
+        yield Finding(
+            check="vermagic",
+            evidence=f"whether the kernel's vermagic, which is not known, is '{theirs}'",
+            remedy="boot with the kernel's image",
+            could_not_tell=True,
+        )
+        return
+    if _same_magic(theirs, ours, has_versions=has_versions):
         return
     text = f"{module.log_name}: version magic '{theirs}' should be '{ours}'"
     yield Finding(
@@ -98,7 +105,7 @@ def content_taints(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding
     if "livepatch" in modinfo:
         text = f"{name}: tainting kernel with TAINT_LIVEPATCH"
         yield taint_finding("livepatch", Taint.LIVEPATCH, text, kernel, level=5)
-    if module.proprietary:
+    if not module.free_license:
         text = f"{name}: module license '{module.license}' taints kernel."
         yield taint_finding("license", Taint.PROPRIETARY, text, kernel)
     if "test" in modinfo:
@@ -108,33 +115,41 @@ def content_taints(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding
 
 def caught_names(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Taint by the names of modules that once pretended to be free, whatever their licence."""
-    if module.name != _WRAPPER and module.name not in _CAUGHT:
-        return
-    yield Finding(
-        check="license",
-        evidence=f"the kernel takes every module named {module.name} for proprietary",
-        taint=UNTAINTED if module.name == _WRAPPER else Taint.PROPRIETARY,
-        kernel_taint=Taint.PROPRIETARY,
-    )
-    if not kernel.tainted & Taint.PROPRIETARY:
-        yield _license_told_again(module)
+    yield from _told_again(_caught_names(module), module, kernel)
 
 
 def taints_at_once(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Taint by all that there is, as EARLY_CHECKS has it: once the name is taken."""
-    proprietary = False
-    for check in (source_taints, content_taints, unsigned, caught_names):
-        for finding in check(module, kernel):
-            proprietary |= bool(finding.kernel_taint & Taint.PROPRIETARY)
-            if finding.log != _license_told_again(module).log:
-                yield finding
-    if proprietary and not kernel.tainted & Taint.PROPRIETARY:
-        yield _license_told_again(module)
+    findings = chain(
+        source_taints(module, kernel),
+        content_taints(module, kernel),
+        unsigned(module, kernel),
+        _caught_names(module),
+    )
+    yield from _told_again(findings, module, kernel)
 
 
-def _license_told_again(module: ModuleFacts) -> Finding:
-    text = f"{module.name}: module license taints kernel."
-    return Finding(check="license", log=(LogLine(4, text),), evidence=text)
+def _caught_names(module: ModuleFacts) -> Iterator[Finding]:
+    if module.caught or module.name == _WRAPPER:
+        yield Finding(
+            check="license",
+            evidence=f"the kernel takes every module named {module.name} for proprietary",
+            taint=Taint.PROPRIETARY if module.caught else UNTAINTED,
+            kernel_taint=Taint.PROPRIETARY,
+        )
+
+
+def _told_again(
+    findings: Iterable[Finding], module: ModuleFacts, kernel: KernelFacts
+) -> Iterator[Finding]:
+    """Yield *findings*, and a line more where they are the first that give *kernel* taint P."""
+    first = False
+    for finding in findings:
+        first |= bool(finding.kernel_taint & Taint.PROPRIETARY & ~kernel.tainted)
+        yield finding
+    if first:
+        text = f"{module.name}: module license taints kernel."
+        yield Finding(check="license", log=(LogLine(4, text),), evidence=text)
 
 
 def taint_finding(

@@ -34,6 +34,7 @@ class KernelOptions:
     kallsyms_all: bool = True
     livepatch: bool = True
     dynamic_debug_core: bool = True
+    constructors: bool = False
     module_decompress: bool = False
     module_compress_gzip: bool = False
     module_compress_xz: bool = False
@@ -50,6 +51,7 @@ class KernelOptions:
     module_allow_btf_mismatch: bool = True
     security_lockdown_lsm: bool = True
     arm64_module_plts: bool = True
+    module_allow_missing_namespace_imports: bool = False
     lock_down_kernel_force_integrity: bool = False
     lock_down_kernel_force_confidentiality: bool = False
     integrity_platform_keyring: bool = True

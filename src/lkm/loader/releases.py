@@ -106,6 +106,11 @@ P521_KEYS = Change(
     what="the curve P-521 is known",
     source="crypto/ecdsa.c, crypto/asymmetric_keys/x509_cert_parser.c; seen in 6.12.117",
 )
+EXECMEM = Change(
+    since=(6, 10),
+    what="modules get their memory from an allocator for code, which tells when it has none",
+    source="mm/execmem.c, __execmem_alloc; commit 12af2b83d0b1; seen in 6.12.117",
+)
 DISTILLED_BTF = Change(
     since=(6, 11),
     what="a module may bring the kernel's types that it uses, to be found in another kernel's",
@@ -127,6 +132,23 @@ MORE_IDENTIFIERS = Change(
     source="include/linux/oid_registry.h; seen in 6.12.117",
 )
 
+NAMESPACE_STRINGS = Change(
+    since=(6, 13),
+    what="the sources of a module name a namespace as a string",
+    source="include/linux/export.h and module.h; commit cdd30ebb1b9f",
+)
+EXTENDED_VERSIONS = Change(
+    since=(6, 14),
+    what="CRCs may stand in two sections of their own, for names that are too long for a record",
+    source="kernel/module/version.c, check_version; commit 54ac1ac8edeb",
+)
+
+KNOWN_FROM: Version = (6, 1)
+"""The oldest series whose rules were read, and which was asked itself."""
+
+KNOWN_TO: Version = (6, 12)
+"""The newest one."""
+
 _NUMBERS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){1,2}")
 
 CHANGES: tuple[Change, ...] = (
@@ -139,13 +161,17 @@ CHANGES: tuple[Change, ...] = (
     STRUCT_CHECKED,
     CERTIFICATE_USAGE,
     PLTS_ALWAYS,
+    NARROW_RSA,
     SHA3_SIGNATURES,
     FREE_SECTION_NAMES,
     P521_KEYS,
+    EXECMEM,
     DISTILLED_BTF,
     NO_SM2_SIGNATURES,
     MORE_IDENTIFIERS,
     STEPWISE_ELF,
+    NAMESPACE_STRINGS,
+    EXTENDED_VERSIONS,
 )
 """All of them, oldest first."""
 
@@ -159,3 +185,8 @@ def parse_version(release: str) -> Version:
     if found is None:
         return 0, 0
     return tuple([int(number) for number in found[0].split(".")])
+
+
+def was_read(version: Version) -> bool:
+    """Tell whether the rules of a kernel of that *version* were read."""
+    return KNOWN_FROM <= version[:2] <= KNOWN_TO

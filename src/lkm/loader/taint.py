@@ -15,6 +15,7 @@ class Taint(enum.IntFlag):
     FORCED = 1 << 1
     FORCED_REMOVAL = 1 << 3
     UNSAFE_PARAMETER = 1 << 6
+    WARNED = 1 << 9
     STAGING = 1 << 10
     OUT_OF_TREE = 1 << 12
     UNSIGNED = 1 << 13
@@ -29,6 +30,7 @@ _LETTERS = {
     Taint.FORCED: "F",
     Taint.FORCED_REMOVAL: "R",
     Taint.UNSAFE_PARAMETER: "U",
+    Taint.WARNED: "W",
     Taint.STAGING: "C",
     Taint.OUT_OF_TREE: "O",
     Taint.UNSIGNED: "E",

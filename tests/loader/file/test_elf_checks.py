@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import errno
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lkm.elf.constants import (
+    EM_386,
+    EM_486,
+    EM_AARCH64,
+    EM_MIPS,
+    EM_PPC64,
+    EM_RISCV,
+    EM_S390,
+    EM_S390_OLD,
+    EM_X86_64,
+)
 from lkm.loader.checks import file_findings
 from lkm.loader.facts import KernelFacts
 from lkm.loader.file.given import GivenFile
@@ -87,6 +99,10 @@ def test_a_short_file_is_logged_and_short_bytes_are_not() -> None:
             "3 ELF Spec violation: section 0 type(0)!=SH_NULL or non-zero len or addr",
         ),
         (
+            with_section(0, 4, 0x80000001, "I"),
+            "3 ELF Spec violation: section 0 type(-2147483647)!=SH_NULL or non-zero len or addr",
+        ),
+        (
             with_section(3, 24, 1 << 50),
             "3 Invalid ELF section in module (section 3 type 1)",
         ),
@@ -100,6 +116,43 @@ def test_a_short_file_is_logged_and_short_bytes_are_not() -> None:
 )
 def test_a_broken_header_is_refused_with_the_kernels_line(data: bytes, line: str) -> None:
     assert refusal(data) == (errno.ENOEXEC, [line])
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "kind", "answer"),
+    [
+        (EM_X86_64, EM_X86_64, 1, 0),
+        (EM_AARCH64, EM_AARCH64, 1, 0),
+        (EM_386, EM_486, 2, 0),
+        (EM_S390, EM_S390, 2, 0),
+        (EM_S390, EM_S390_OLD, 2, 0),
+        (EM_S390, EM_S390, 1, errno.ENOEXEC),
+        (EM_RISCV, EM_RISCV, 1, errno.ENOEXEC),
+        (EM_MIPS, EM_MIPS, 1, errno.ENOEXEC),
+    ],
+)
+def test_a_machine_may_have_two_numbers_and_ask_for_the_class(
+    machine: int, given: int, kind: int, answer: int
+) -> None:
+    """Source: arch/*/include/asm/elf.h, elf_check_arch."""
+    data = bytearray(patched(18, "H", given))
+    data[4] = kind
+
+    found = list(file_findings(GivenFile(bytes(data), replace(KERNEL, machine=machine), 0, False)))
+
+    assert [each.errno for each in found] == ([answer] if answer else [])
+    assert all(each.check == "machine" for each in found)
+
+
+def test_of_other_machines_it_is_not_claimed_that_the_class_does_not_matter() -> None:
+    data = bytearray(patched(18, "H", EM_PPC64))
+    kernel = replace(KERNEL, machine=EM_PPC64)
+
+    assert list(file_findings(GivenFile(bytes(data), kernel, 0, False))) == []
+    data[4] = 1
+    (found,) = file_findings(GivenFile(bytes(data), kernel, 0, False))
+
+    assert (found.check, found.errno, found.could_not_tell) == ("machine", 0, True)
 
 
 def test_a_name_section_out_of_range_is_refused() -> None:
@@ -198,3 +251,37 @@ def test_of_more_modinfo_than_any_module_has_no_refusal_is_claimed(release: str)
     (doubt,) = verdict.doubts
     assert (doubt.errno, log_of(verdict)) == (errno.ENOEXEC, [])
     assert "more than 32768 entries in .modinfo" in doubt.evidence
+
+
+STRUCT = ".gnu.linkonce.this_module"
+
+
+@pytest.mark.parametrize(
+    ("extra", "line"),
+    [
+        ((ASection(".modinfo", b"x=y", flags=0),), "3 Only one .modinfo section must exist."),
+        (
+            (ASection("other", bytes(24), flags=0, type=2, link=".symtab"),),
+            "4 tm: module has no symbols (stripped?)",
+        ),
+        ((ASection(STRUCT, b"x"),), f"3 module tm: Only one {STRUCT} section must exist."),
+    ],
+)
+def test_from_6_4_to_6_12_116_parts_are_counted_in_an_order_of_their_own(
+    extra: tuple[ASection, ...], line: str
+) -> None:
+    data = a_file(extra=extra, modinfo=("name=tm",))
+    counted = examined(data, a_kernel(release="6.12.116"))
+
+    assert (counted.errno, log_of(counted)) == (errno.ENOEXEC, [line])
+
+
+def test_symbols_are_counted_before_struct_module_there_and_behind_it_later() -> None:
+    both = (ASection("other", bytes(24), flags=0, type=2, link=".symtab"), ASection(STRUCT, b"x"))
+    data = a_file(extra=both, modinfo=("name=tm",))
+
+    counted = examined(data, a_kernel(release="6.12.116"))
+    stepwise = examined(data, a_kernel(release="6.12.117"))
+
+    assert log_of(counted) == ["4 tm: module has no symbols (stripped?)"]
+    assert log_of(stepwise) == [f"3 module tm: Exactly one {STRUCT} section must exist."]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lkm.errors import CannotTellError
+from lkm.errors import CannotTellError, InUseError, KernelError
 from lkm.kernel.sandbox import Sandbox
 from lkm.loader.checks import Verdict, examine
 from lkm.loader.facts import KernelFacts, KernelSymbol, Providers
@@ -175,6 +175,28 @@ def test_with_the_provider_loaded_it_does(tmp_path: Path) -> None:
     sandbox.insert(an_image(an_asking_module()))
 
     assert [module.name for module in sandbox.modules()] == ["tiny", "crc32c_generic"]
+
+
+def test_libcrc32c_keeps_its_algorithm_by_a_reference_that_names_nobody(tmp_path: Path) -> None:
+    """As a real 6.1 shows it: ``crc32c_generic 16384 1 - Live``."""
+    sandbox = a_crypto_tree(tmp_path)
+    generic = ModuleName("crc32c_generic")
+    sandbox.insert(an_image(a_module(name=generic, vermagic=VERMAGIC), generic))
+    sandbox.insert(an_image(an_asking_module(), "tiny"))
+    assert sandbox.modules()[-1].refcnt == 0  # not every module keeps what it asks for
+
+    sandbox.insert(an_image(an_asking_module(name="libcrc32c"), "libcrc32c"))
+
+    found = sandbox.find(generic)
+    assert found is not None
+    assert (found.refcnt, found.holders) == (1, ())
+    with pytest.raises(InUseError):
+        sandbox.remove(generic)
+    with pytest.raises(KernelError):
+        sandbox.release_hold(generic)  # nobody has taken that one by hand
+    sandbox.remove(ModuleName("libcrc32c"))
+    sandbox.remove(generic)
+    assert [module.name for module in sandbox.modules()] == ["tiny"]
 
 
 def test_a_provider_that_is_built_in_is_enough(tmp_path: Path) -> None:

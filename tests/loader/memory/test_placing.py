@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from lkm.elf.constants import EM_AARCH64
 from lkm.elf.file import Section
 from lkm.loader.memory.layout import PAGE, Area
 from lkm.loader.memory.placing import MODULES_START, Allocation, allocate, allocate_percpu
+from tests.loader.examining import a_file, a_kernel, examined
 
 
 def a_percpu(size: int, alignment: int = 1) -> Section:
@@ -46,3 +48,11 @@ def test_percpu_data_keeps_its_alignment_and_its_bounds() -> None:
     assert allocate_percpu(a_percpu(8), 0x100, taken) == Allocation("percpu", False, 0x10C, 8)
     assert allocate_percpu(a_percpu(8192), 0x100, ()) is not None
     assert allocate_percpu(a_percpu(8192), 0x100, taken) is None
+
+
+def test_each_machine_has_its_own_memory_for_modules() -> None:
+    verdict = examined(a_file(machine=EM_AARCH64), a_kernel(machine=EM_AARCH64))
+
+    assert verdict.module is not None
+    assert verdict.module.placed is not None
+    assert min(each.start for each in verdict.module.placed.allocations) == 0xFFFF_8000_0000_0000

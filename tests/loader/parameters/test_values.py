@@ -9,8 +9,8 @@ import pytest
 
 from lkm.loader.checks import examine
 from lkm.loader.facts import KernelFacts, KernelSymbol
-from lkm.loader.parameters.declared import declared_parameters
-from lkm.loader.parameters.values import Setting, set_parameters, words
+from lkm.loader.parameters.declared import Parameter, declared_parameters
+from lkm.loader.parameters.values import Conditions, Setting, set_parameters, words
 from lkm.loader.taint import Taint
 from lkm.module.file import image_from_bytes
 from tests.builders.pkcs7 import signed
@@ -57,7 +57,6 @@ def outcome(given: str) -> tuple[int, list[str], dict[str, str | None]]:
         ("two_words=255", "two-words", "0x0000ff"),
         ("two-words=255", "two-words", "0x0000ff"),
         ("hidden=5", "hidden", "5"),
-        ("own=anything", "own", None),
         ("num=4\tunum=5", "unum", "5"),
     ],
 )
@@ -179,10 +178,80 @@ def test_without_dynamic_debugging_a_name_with_dots_is_unknown_as_a_whole() -> N
     """As user-mode Linux 6.1.176 told it."""
     given = "dyndbg=+p async_probe tm.num=3 tm.dyndbg a.b.c=1"
 
-    findings = list(set_parameters("tm", (), given, Setting(), dynamic_debug=False))
+    findings = list(set_parameters("tm", (), given, Setting(), Conditions(dynamic_debug=False)))
 
     assert [line.text for finding in findings for line in finding.log] == [
         "dyndbg param is supported only in CONFIG_DYNAMIC_DEBUG builds",
         *[f"tm: unknown parameter '{name}' ignored" for name in ("tm.num", "tm.dyndbg", "a.b.c")],
     ]
     assert not any(finding.refuses for finding in findings)
+
+
+def test_of_the_modules_own_code_no_answer_is_claimed() -> None:
+    module = facts_of(image_from_bytes(a_parameter_module(), name="tiny"), KERNEL)
+    setting = Setting()
+
+    (doubt,) = set_parameters("tm", declared_parameters(module), "own=anything", setting)
+
+    assert (doubt.check, doubt.errno, doubt.could_not_tell) == ("parameter", 0, True)
+    assert "anything" in doubt.evidence
+    assert setting.now["own"].text is None
+
+
+@pytest.mark.parametrize(
+    ("takes_nothing", "number", "doubtful"),
+    [(False, errno.EINVAL, False), (True, 0, True), (None, 0, True)],
+)
+def test_whether_the_own_code_takes_nothing_is_told_by_its_operations(
+    takes_nothing: bool | None, number: int, doubtful: bool
+) -> None:
+    own = Parameter(
+        name="own", type="", mode=0, unsafe=False, values=None, takes_nothing=takes_nothing
+    )
+
+    (found,) = set_parameters("tm", (own,), "own", Setting())
+
+    assert (found.errno, found.could_not_tell) == (number, doubtful)
+
+
+@pytest.mark.parametrize("kind", ["int", ""])
+def test_a_lock_down_refuses_what_is_about_hardware(kind: str) -> None:
+    """As a real kernel answered for mwave (``params-hardware-locked``)."""
+    irq = Parameter(name="irq", type=kind, mode=0, unsafe=True, values=None, hardware=True)
+
+    (found,) = set_parameters("tm", (irq,), "irq=5", Setting(), Conditions(locked_down=True))
+    (bare,) = set_parameters("tm", (irq,), "irq", Setting(), Conditions(locked_down=True))
+
+    assert (found.errno, found.kernel_taint, bare.errno) == (errno.EPERM, Taint(0), errno.EINVAL)
+    assert [f"{line.level} {line.text}" for line in found.log] == [
+        "5 Lockdown: modprobe: unsafe module parameters is restricted; see man kernel_lockdown.7",
+        "3 tm: `5' invalid for parameter `irq'",
+    ]
+
+
+def test_what_can_only_be_set_is_not_unset() -> None:
+    kept = Parameter(
+        name="kept", type="bool_enable_only", mode=0, unsafe=False, values=("N", "Y"), most=2
+    )
+
+    (found,) = set_parameters("tm", (kept,), "kept=n,n", Setting())
+
+    assert (found.errno, found.log[0].text) == (
+        errno.EROFS,
+        "tm: `n' invalid for parameter `kept'",
+    )
+    assert list(set_parameters("tm", (kept,), "kept=n,y", Setting())) == []
+
+
+def test_words_are_split_at_bytes() -> None:
+    """0xA0 is a blank, the second byte of U+00A0 and of U+00E0."""
+    assert [name for name, _value, _at in words("\xe9 x\xe0y")] == ["\xe9", "x\udcc3", "y"]
+
+
+def test_a_query_that_is_not_read_is_doubted_and_a_bad_one_told() -> None:
+    found = list(set_parameters("tm", (), 'dyndbg="line x +p" a.dyndbg=p', Setting()))
+
+    assert [(each.errno, each.could_not_tell, len(each.log)) for each in found] == [
+        (0, True, 0),
+        (0, False, 2),
+    ]

@@ -17,14 +17,12 @@ from lkm.loader.btf.split_types import BtfRefusedError, UnknownBtfError, lines
 from lkm.loader.btf.verifier import Rules, verify
 from lkm.loader.facts import SHF_ALLOC, KernelFacts, ModuleFacts
 from lkm.loader.findings import Finding, LogLine
-from lkm.loader.releases import DISTILLED_BTF, FREE_SECTION_NAMES, QUIET_BTF
+from lkm.loader.releases import DISTILLED_BTF, FREE_SECTION_NAMES, QUIET_BTF, was_read
 
 MISMATCH = "Kernel module BTF mismatch detected, BTF debug info may be unavailable for some modules"
 """What QUIET_BTF logs, once, instead of a line for each module."""
 
 _REMEDY = "only tracing lacks its types; take the module built with exactly this kernel"
-# The rules were read in the sources of these, and real ones were asked.
-_KNOWN_FROM, _KNOWN_TO = (6, 1), (6, 13)
 
 
 def btf(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -34,11 +32,11 @@ def btf(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     section = _find(module, ".BTF")
     if section is None or not section.size:
         return
+    if not was_read(kernel.version):
+        return  # the finding about the release says that it is not known
     try:
         if kernel.btf is None:
             raise UnknownBtfError("the kernel's own types (BTF) are not known")
-        if not _KNOWN_FROM <= kernel.version < _KNOWN_TO:
-            raise UnknownBtfError("what a kernel of this release asks of BTF is not known")
         if kernel.has(DISTILLED_BTF) and _find(module, ".BTF.base") is not None:
             raise UnknownBtfError("it brings types to find in the kernel's own (.BTF.base)")
         rules = Rules(

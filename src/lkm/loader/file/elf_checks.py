@@ -4,28 +4,58 @@ By the same fields and in the same order as the kernel of that release; what its
 look at (the ELF class, bytes after the image) is not looked at here either. Each check presumes
 that those before it passed.
 
-Source: kernel/module/main.c, elf_validity_check and setup_load_info; since STEPWISE_ELF
-elf_validity_cache_copy.
+Source: kernel/module/main.c, elf_validity_check and setup_load_info; since STRUCT_CHECKED, and
+anew since STEPWISE_ELF, elf_validity_cache_copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from lkm.elf.constants import ET_REL, SHT_NOBITS, SHT_NULL, SHT_STRTAB, SHT_SYMTAB
+from lkm.elf.constants import (
+    ELFCLASS32,
+    ELFCLASS64,
+    EM_386,
+    EM_486,
+    EM_AARCH64,
+    EM_MIPS,
+    EM_RISCV,
+    EM_S390,
+    EM_S390_OLD,
+    EM_X86_64,
+    ET_REL,
+    SHT_NOBITS,
+    SHT_NULL,
+    SHT_STRTAB,
+    SHT_SYMTAB,
+)
 from lkm.loader.file.given import HEADER_BYTES, SECTION_BYTES, GivenFile, Header
-from lkm.loader.file.struct_checks import bad_link, module_parts, stepwise_parts
+from lkm.loader.file.struct_checks import (
+    as_signed,
+    bad_link,
+    counted_parts,
+    module_parts,
+    stepwise_parts,
+)
 from lkm.loader.findings import Finding, refusal
-from lkm.loader.releases import STEPWISE_ELF
+from lkm.loader.releases import STEPWISE_ELF, STRUCT_CHECKED
 
 Check = Callable[[GivenFile], Iterator[Finding]]
 
 _SHF_ALLOC = 2
 
+# What elf_check_arch looks at: nothing but the machine on some, the class too on others. MIPS of 32
+# bit, ARM and PowerPC have flags looked at besides. Source: arch/*/include/asm/elf.h.
+_MACHINE_ALONE = frozenset({EM_X86_64, EM_386, EM_AARCH64})
+_MACHINE_AND_CLASS = frozenset({EM_S390, EM_RISCV, EM_MIPS})
+_OLD_MACHINE = {EM_S390: EM_S390_OLD, EM_386: EM_486}
+
 
 def elf_checks(file: GivenFile) -> tuple[Check, ...]:
     """Return the checks that the kernel makes of *file*, in its order."""
-    return _STEPWISE if file.kernel.has(STEPWISE_ELF) else _AT_ONCE
+    if file.kernel.has(STEPWISE_ELF):
+        return _STEPWISE
+    return _COUNTED if file.kernel.has(STRUCT_CHECKED) else _AT_ONCE
 
 
 def _header(file: GivenFile) -> Iterator[Finding]:
@@ -37,12 +67,26 @@ def _header(file: GivenFile) -> Iterator[Finding]:
         yield refusal("elf", "Invalid ELF header magic: != \\x7fELF")
     if header.type != ET_REL:
         yield refusal("elf", f"Invalid ELF header type: {header.type} != {ET_REL}")
-    if header.machine != file.kernel.machine:
+    if not _is_of_machine(file):
         yield refusal(
             "machine",
             f"Invalid architecture in ELF header: {header.machine}",
             remedy="take the module built for this kernel's processor",
         )
+    elif file.kernel.machine not in _MACHINE_ALONE | _MACHINE_AND_CLASS:
+        wanted = ELFCLASS64 if file.kernel.is_64bit else ELFCLASS32
+        if file.data[4] != wanted:
+            evidence = "whether kernels of this machine look at the ELF class is not known here"
+            yield Finding(check="machine", evidence=evidence, could_not_tell=True)
+
+
+def _is_of_machine(file: GivenFile) -> bool:
+    kernel = file.kernel
+    wanted = ELFCLASS64 if kernel.is_64bit else ELFCLASS32
+    if kernel.machine in _MACHINE_AND_CLASS and file.data[4] != wanted:
+        return False
+    machine = file.header().machine
+    return machine == kernel.machine or machine == _OLD_MACHINE.get(kernel.machine)
 
 
 def _section_table(file: GivenFile) -> Iterator[Finding]:
@@ -112,6 +156,7 @@ def _section_zero(file: GivenFile) -> Iterator[Finding]:
         return  # the names' index is refused for it
     _name, kind, _flags, address, _offset, size = sections[0][:6]
     if kind != SHT_NULL or size or address:
+        kind = as_signed(kind)
         yield refusal(
             "elf", f"ELF Spec violation: section 0 type({kind})!=SH_NULL or non-zero len or addr"
         )
@@ -149,6 +194,7 @@ _AT_ONCE: tuple[Check, ...] = (
     _sections,
     module_parts,
 )
+_COUNTED: tuple[Check, ...] = (*_AT_ONCE[:-1], counted_parts)
 _STEPWISE: tuple[Check, ...] = (
     _header,
     _section_table,

@@ -23,6 +23,7 @@ def supported(file: GivenFile) -> Iterator[Finding]:
             check="no-module-support",
             errno=errno.ENOSYS,
             evidence="the kernel was built without modules (CONFIG_MODULES is off)",
+            remedy="boot a kernel that takes modules",
         )
 
 
@@ -36,11 +37,16 @@ def permitted(file: GivenFile) -> Iterator[Finding]:
             remedy="ask as root, outside of a container",
         )
     elif file.kernel.modules_disabled:
+        nomodule = file.kernel.nomodule
         yield Finding(
             check="modules-disabled",
             errno=errno.EPERM,
-            evidence="kernel.modules_disabled is 1, or the kernel's command line has nomodule",
-            remedy="boot it anew, without nomodule: once set it cannot be unset",
+            evidence=(
+                "nomodule is on the kernel's command line"
+                if nomodule
+                else "kernel.modules_disabled is 1, which cannot be unset"
+            ),
+            remedy="boot it anew without nomodule" if nomodule else "boot it anew",
         )
 
 

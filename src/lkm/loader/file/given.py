@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lkm.loader.facts import KernelFacts, as_native
 from lkm.module.file import ModuleImage
@@ -45,6 +45,8 @@ class GivenFile:
     flags: int
     by_descriptor: bool
     signed: bool = False
+    # The data that ``native`` was asked for last, and its answer.
+    _native: tuple[bytes, bytes] | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, image: ModuleImage, kernel: KernelFacts, flags: int) -> GivenFile:
@@ -71,11 +73,19 @@ class GivenFile:
         A section whose name lies outside of the names is nameless: before STEPWISE_ELF nobody
         looks at the names of those that take no memory.
         """
+        if self._native is None or self._native[0] is not self.data:
+            self._native = self.data, self._made_native()
+        return self._native[1]
+
+    def _made_native(self) -> bytes:
         data = as_native(self.data, self.kernel)
         header, sections = self.header(), self.sections()
         names_size = sections[header.names_index][5] if header.names_index < len(sections) else 0
-        for number, section in enumerate(sections):
-            if section[0] >= names_size:
-                at = header.sections_at + number * SECTION_BYTES[self.kernel.is_64bit]
-                data = data[:at] + bytes(4) + data[at + 4 :]
-        return data
+        nameless = [place for place, section in enumerate(sections) if section[0] >= names_size]
+        if not nameless:
+            return data
+        patched = bytearray(data)
+        for place in nameless:
+            at = header.sections_at + place * SECTION_BYTES[self.kernel.is_64bit]
+            patched[at : at + 4] = bytes(4)
+        return bytes(patched)

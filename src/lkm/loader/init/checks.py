@@ -21,6 +21,10 @@ from lkm.loader.init.algorithms import INIT, asked_algorithms
 CLEANUP = "cleanup_module"
 """The name of the exit function."""
 
+# The modules whose init keeps what it asks for until exit; others give it back, or only look
+# whether it is there. Source: lib/libcrc32c.c, libcrc32c_mod_init; fs/ubifs/compress.c, compr_init.
+_KEEP_ALGORITHMS = frozenset({"libcrc32c", "ubifs"})
+
 
 def init(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Take what the init function is said to return; else tell what that may hang on."""
@@ -46,6 +50,26 @@ def init(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
         )
 
 
+def held_by_init(module: ModuleFacts, kernel: KernelFacts) -> tuple[str, ...]:
+    """Return the loaded modules on whose algorithms the init of *module* takes a reference.
+
+    No module stands for it in ``/proc/modules``. Of several that offer an algorithm the one that is
+    not generic is taken, as the crypto API goes by priority.
+    """
+    if module.name not in _KEEP_ALGORITHMS or kernel.algorithms is None:
+        return ()
+    try:
+        asked = asked_algorithms(module)
+    except FormatError:
+        return ()
+    held: dict[str, None] = {}
+    for ready in [kernel.algorithms(algorithm).ready for algorithm in asked if algorithm]:
+        for name in sorted(ready, key=lambda name: name.endswith("_generic"))[:1]:
+            if name in kernel.loaded:
+                held[name] = None
+    return tuple(held)
+
+
 def positive_line(name: str, answer: int) -> LogLine:
     """Return what the kernel logs of a module's init that returned *answer*, a positive number.
 
@@ -68,15 +92,15 @@ def _algorithms(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     try:
         asked = asked_algorithms(module)
     except FormatError as error:
-        yield _unsure(f"what its init function asks the crypto API for cannot be read: {error}")
+        yield _unsure(f"what its init asks the crypto API for cannot be read: {error}")
         return
     for algorithm in asked:
         if not algorithm:
-            yield _unsure("its init function asks the crypto API for an algorithm, not told which")
+            yield _unsure("its init asks the crypto API for an algorithm, not told which")
             continue
         if kernel.algorithms is None:
             yield _unsure(
-                f"its init function asks the crypto API for {algorithm}, and who offers that on "
+                f"its init asks the crypto API for {algorithm}, and who offers that on "
                 "this kernel is not known"
             )
             continue
@@ -86,16 +110,8 @@ def _algorithms(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
 
 
 def _evidence(algorithm: str, loadable: tuple[str, ...]) -> str:
-    offers = (
-        f"of the tree's modules {', '.join(loadable)} would"
-        if loadable
-        else "nor does a module of its tree"
-    )
-    return (
-        f"its init function asks the crypto API for {algorithm}; neither the kernel nor a loaded "
-        f"module offers it, {offers}. A real kernel then has modprobe load crypto-{algorithm}, "
-        "where it has a modprobe, and init fails where that comes to nothing, mostly with ENOENT"
-    )
+    offers = f"{' and '.join(loadable)} would" if loadable else "no module of its tree would"
+    return f"its init asks the crypto API for {algorithm}, which nothing loaded offers ({offers})"
 
 
 def _remedy(loadable: tuple[str, ...]) -> str:

@@ -11,10 +11,14 @@ from collections.abc import Iterator
 
 from lkm.elf.constants import SHF_EXECINSTR, SHF_WRITE
 from lkm.loader.facts import KernelFacts, ModuleFacts, find_section
-from lkm.loader.file.struct_checks import THIS_MODULE, sizes, struct_differs
-from lkm.loader.findings import Finding, LogLine, refusal
-from lkm.loader.memory.placing import AREAS, PERCPU
-from lkm.loader.releases import STRUCT_CHECKED
+from lkm.loader.file.struct_checks import THIS_MODULE, size_not_known, sizes, struct_differs
+from lkm.loader.findings import Finding, LogLine
+from lkm.loader.memory.layout import PAGE, aligned
+from lkm.loader.memory.placing import AREAS, PERCPU, PERCPU_UNIT
+from lkm.loader.releases import EXECMEM, STRUCT_CHECKED
+
+_NO_ROOM = "execmem: unable to allocate memory"
+_PERCPU_UNITS = 32 << 10  # PCPU_MIN_UNIT_SIZE
 
 
 def writable_code(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -42,6 +46,8 @@ def struct_size(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Refuse what an older kernel would oops on: a struct module of another size than its own."""
     if kernel.has(STRUCT_CHECKED):
         return  # looked at long before, with a line of the kernel's own
+    if kernel.struct_module_size is None:
+        yield size_not_known()
     this_module = find_section(module.elf, THIS_MODULE)
     if this_module is not None and struct_differs(this_module, kernel):
         yield Finding(
@@ -78,23 +84,48 @@ def name_free(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     )
 
 
-def memory(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
+def memory(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Refuse a module that the kernel has no room for."""
     if module.placed is not None and module.placed.missing == AREAS:
         yield Finding(
             check="memory",
             errno=errno.ENOMEM,
+            log=(LogLine(4, _NO_ROOM),) if kernel.has(EXECMEM) else (),
             evidence="no free piece of the modules' memory is large enough for it",
             remedy="remove modules that are not needed",
         )
 
 
 def percpu_memory(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse per-CPU data that the part kept for modules has no room for."""
-    if module.placed is None or module.placed.missing != PERCPU:
+    """Refuse per-CPU data that the part kept for modules has no room for.
+
+    A kernel for one processor keeps it with all other data.
+    """
+    percpu = None if module.placed is None else module.placed.laid_out.percpu
+    if percpu is None or not percpu.size or module.placed is None:
         return
-    percpu = module.placed.laid_out.percpu
-    size = 0 if percpu is None else percpu.size
-    text = f"{module.name}: Could not allocate {size} bytes percpu data"
-    remedy = "boot with a larger percpu_alloc reserve, or remove modules that have per-CPU data"
-    yield refusal("percpu-memory", text, errno.ENOMEM, level=4, remedy=remedy)
+    alignment = percpu.addralign
+    if alignment > PAGE:
+        text = f"{module.name}: per-cpu alignment {alignment} > {PAGE}"
+        yield Finding(check="percpu-memory", log=(LogLine(4, text),), evidence=text)
+    if module.placed.missing == PERCPU:
+        text = f"{module.name}: Could not allocate {percpu.size} bytes percpu data"
+        why = _percpu_line(percpu.size, min(alignment, PAGE))
+        yield Finding(
+            check="percpu-memory",
+            errno=errno.ENOMEM,
+            log=(LogLine(4, why), LogLine(4, text)),
+            evidence=text,
+            remedy="boot with a larger percpu_alloc reserve, or remove modules with per-CPU data",
+        )
+
+
+def _percpu_line(size: int, alignment: int) -> str:
+    """Return what the allocator itself says: more than its smallest unit is asked in error."""
+    size, alignment = aligned(size, PERCPU_UNIT), max(alignment, PERCPU_UNIT)
+    if size > _PERCPU_UNITS:
+        return f"illegal size ({size}) or align ({alignment}) for percpu allocation"
+    return (
+        f"percpu: allocation failed, size={size} align={alignment} atomic=0, alloc from reserved "
+        "chunk failed"
+    )

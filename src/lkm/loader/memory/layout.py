@@ -20,7 +20,7 @@ from lkm.elf.file import Section
 from lkm.elf.symbols import Symbol
 from lkm.loader.facts import ModuleFacts
 from lkm.loader.options import DEBIAN, KernelOptions
-from lkm.loader.releases import SEPARATE_AREAS, Version
+from lkm.loader.releases import EXTENDED_VERSIONS, SEPARATE_AREAS, Version
 from lkm.loader.relocations.arm64_plts import in_init, sized_sections
 
 PAGE = 4096
@@ -30,6 +30,7 @@ Place = tuple[str, bool, int]
 
 _PERCPU = ".data..percpu"
 _NOT_LOADED = frozenset({".modinfo", "__versions", _PERCPU})
+_NOT_LOADED_NOW = _NOT_LOADED | {"__version_ext_crcs", "__version_ext_names"}
 _READ_ONLY_AFTER_INIT = frozenset({".data..ro_after_init", "__jump_table"})
 _AREAS = ("text", "rodata", "ro_after_init", "data", "data")
 _ALLOCATED = ("text", "data", "rodata", "ro_after_init")  # enum mod_mem_type
@@ -86,7 +87,7 @@ class _Plan:
         sections = sized_sections(module.elf, module.symbols, version, options)
         # A kernel for one processor knows no per-CPU data: a section of that name is as any other.
         self.percpu = None if options.broken_on_smp else _first_percpu(module)
-        self.taken = _loaded_sections(module, sections, per_cpu=not options.broken_on_smp)
+        self.taken = _loaded_sections(module, sections, version, per_cpu=not options.broken_on_smp)
         self.kept = self._kept_symbols() if options.kallsyms else ()
         self.offsets: dict[int, Place] = {}
 
@@ -188,10 +189,12 @@ def _separate_areas(plan: _Plan) -> tuple[Area, ...]:
 
 
 def _loaded_sections(
-    module: ModuleFacts, sections: Sequence[Section], *, per_cpu: bool
+    module: ModuleFacts, sections: Sequence[Section], version: Version, *, per_cpu: bool
 ) -> tuple[Section, ...]:
     """Return the sections that take memory. With CRCs to be ignored ``__versions`` does, too."""
     left_out = _NOT_LOADED - {"__versions"} if module.flags & 1 else _NOT_LOADED
+    if EXTENDED_VERSIONS.in_release(version):
+        left_out = _NOT_LOADED_NOW if not module.flags & 1 else left_out
     left_out = left_out if per_cpu else left_out - {_PERCPU}
     cleared: set[str] = set()
     taken: list[Section] = []

@@ -1,9 +1,9 @@
 """Where a kernel puts a module: each of its areas, and so each of its sections.
 
-Memory is given out from ``MODULES_START`` on, the lowest gap that is large enough, and one page
-stays free behind each area, as vmalloc has it. What is needed for init only gets its place last and
-is free again at once; the real kernel gives it back later than this. Per-CPU data lies in the part
-of the per-CPU area that the kernel keeps for modules, behind its own.
+Memory is given out from the start of its machine's region on, the lowest gap that is large enough,
+and one page stays free behind each area, as vmalloc has it. What is needed for init only gets its
+place last and is free again at once; the real kernel gives it back later than this. Per-CPU data
+lies in the part of the per-CPU area that the kernel keeps for modules, behind its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lkm.elf.constants import EM_AARCH64, EM_X86_64
 from lkm.elf.file import Section
 from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.memory.layout import PAGE, Area, Layout, aligned, layout
@@ -25,10 +26,29 @@ PERCPU_START = 0x3_5000
 PERCPU = "percpu"
 """The kind of an allocation of per-CPU data."""
 
+PERCPU_UNIT = 4
+"""What sizes and alignments of per-CPU data are rounded up to: PCPU_MIN_ALLOC_SIZE."""
+
 AREAS = "areas"
 """What a module that is too large lacks."""
 
-_MODULES_SIZE = 0xFFFF_FFFF_FF00_0000 - MODULES_START
+_GIB = 1 << 30
+_X86_64 = (MODULES_START, 0xFFFF_FFFF_FF00_0000 - MODULES_START)
+_REGIONS: Mapping[int, tuple[int, int]] = {
+    EM_X86_64: _X86_64,
+    # MODULES_VADDR with addresses of 48 bits. Where in the 2 GiB around the kernel the first one
+    # lands hangs on the kernel's size (6.1) or on chance (since 6.5).
+    EM_AARCH64: (0xFFFF_8000_0000_0000, 2 * _GIB),
+}
+"""Start and size of the memory for modules, by machine.
+
+Source: arch/x86/include/asm/pgtable_64_types.h, observed; arch/arm64/include/asm/memory.h and
+arch/arm64/kernel/module.c.
+"""
+
+TOLD_MACHINES = frozenset({EM_X86_64})
+"""The machines whose first module is known to land where it is put here."""
+
 _PERCPU_SIZE = 8 << 10  # PERCPU_MODULE_RESERVE
 
 
@@ -58,7 +78,8 @@ class Placed:
 def place(module: ModuleFacts, kernel: KernelFacts) -> Placed:
     """Return where *kernel*, with what it has loaded, puts *module*."""
     laid_out = layout(module, kernel.version, kernel.options)
-    placed = allocate(laid_out.areas, kernel.areas_taken)
+    region = _REGIONS.get(kernel.machine, _X86_64)
+    placed = allocate(laid_out.areas, kernel.areas_taken, region)
     if placed is None:
         return Placed(laid_out=laid_out, addresses={}, missing=AREAS)
     if laid_out.percpu is not None and laid_out.percpu.size:
@@ -72,23 +93,24 @@ def place(module: ModuleFacts, kernel: KernelFacts) -> Placed:
 
 
 def allocate(
-    areas: Sequence[Area], taken: Iterable[tuple[int, int]]
+    areas: Sequence[Area], taken: Iterable[tuple[int, int]], region: tuple[int, int] = _X86_64
 ) -> tuple[Allocation, ...] | None:
     """Return a place for each of *areas*, None where one does not fit.
 
-    *taken* are start and size of what is in use.
+    *taken* are start and size of what is in use, *region* those of the memory for modules.
     """
-    used = [(start - MODULES_START, size + PAGE) for start, size in taken]
+    first, room = region
+    used = [(start - first, size + PAGE) for start, size in taken]
     placed: list[Allocation] = []
     for area in areas:
         size = aligned(area.size, PAGE)
         if not size:
             continue
         start = _lowest_gap(used, size + PAGE)
-        if start + size + PAGE > _MODULES_SIZE:
+        if start + size + PAGE > room:
             return None
         used.append((start, size + PAGE))
-        placed.append(Allocation(area.kind, area.init, start + MODULES_START, size))
+        placed.append(Allocation(area.kind, area.init, start + first, size))
     return tuple(placed)
 
 
@@ -97,7 +119,8 @@ def allocate_percpu(
 ) -> Allocation | None:
     """Return a place for per-CPU data, None where it does not fit behind *first*."""
     used = [(start - first, size) for start, size in taken]
-    start = _lowest_gap(used, section.size, max(section.addralign, 4))
+    alignment = min(max(section.addralign, PERCPU_UNIT), PAGE)
+    start = _lowest_gap(used, section.size, alignment)
     if start + section.size > _PERCPU_SIZE:
         return None
     return Allocation(PERCPU, False, start + first, section.size)

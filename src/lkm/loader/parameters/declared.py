@@ -20,6 +20,10 @@ _OPERATIONS = "param_ops_"
 _ARRAY = "param_array_ops"
 _STRING = "string"
 _UNSAFE = 1
+_HARDWARE = 2
+_NO_ARGUMENT = 1  # a flag of the operations
+# These set a parameter by being named alone.
+_TAKING_NOTHING = frozenset({"bool", "bool_enable_only", "bint"})
 _MOST_SHOWN = 1024  # a file of sysfs has a page at most
 
 INTEGERS = {
@@ -48,7 +52,8 @@ class Parameter:
     shows them, one unless it is an array, and None where only code tells them. An array takes
     *most* elements, 0 for no array; *counted* tells whether it remembers how many it has, which is
     *count*, instead of showing all. A string has *buffer* bytes, its NUL among them. *word* is the
-    size of a long.
+    size of a long. *hardware* marks what a kernel that is locked down lets nobody set.
+    *takes_nothing* tells whether it is set by being named alone, None where that is not known.
     """
 
     name: str
@@ -61,6 +66,8 @@ class Parameter:
     count: int = 1
     buffer: int = 0
     word: int = 8
+    hardware: bool = False
+    takes_nothing: bool | None = False
 
     @property
     def text(self) -> str | None:
@@ -95,15 +102,31 @@ def _record(memory: ModuleMemory, index: int, at: int) -> Parameter | None:
     name = memory.pointer((index, at))
     if name is None:
         return None
+    flags = memory.number((index, at + 3 * word + 3), 1)
     bare = Parameter(
         name=memory.text(name),
         type="",
         mode=memory.number((index, at + 3 * word), 2),
-        unsafe=bool(memory.number((index, at + 3 * word + 3), 1) & _UNSAFE),
+        unsafe=bool(flags & _UNSAFE),
         values=None,
         word=word,
+        hardware=bool(flags & _HARDWARE),
+        takes_nothing=_takes_nothing(memory, (index, at + 2 * word)),
     )
     return _parameter(memory, (index, at + 2 * word), memory.pointer((index, at + 4 * word)), bare)
+
+
+def _takes_nothing(memory: ModuleMemory, operations: Place) -> bool | None:
+    name = memory.symbol(operations)
+    kind = name.removeprefix(_OPERATIONS)
+    if name == _ARRAY or kind in {_STRING, "charp", "invbool", *INTEGERS}:
+        return False
+    if kind in _TAKING_NOTHING:
+        return True
+    place = memory.pointer(operations)
+    if place is None or memory.is_elsewhere(place):
+        return None  # another module has them
+    return bool(memory.number(place, 4) & _NO_ARGUMENT)
 
 
 def _parameter(

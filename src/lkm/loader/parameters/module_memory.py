@@ -61,6 +61,10 @@ class ModuleMemory:
         symbol, addend = self._target(place)
         return None if symbol is None else (symbol.section_index, symbol.value + addend)
 
+    def is_elsewhere(self, place: Place) -> bool:
+        """Tell whether *place* is in none of the module's sections, so not its own to tell."""
+        return not place[0] or self._elf.section_at(place[0]) is None
+
     def symbol(self, place: Place) -> str:
         """Return the name of what the pointer at *place* leads to, empty for none."""
         symbol, _addend = self._target(place)

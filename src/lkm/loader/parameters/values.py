@@ -8,25 +8,22 @@ lib/kstrtox.c; kernel/module/main.c, unknown_module_param_cb.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from lkm._text import encode
-from lkm.loader.findings import Finding, LogLine
+from lkm._text import decode, encode
+from lkm.loader.findings import ASKING, Finding, LogLine
+from lkm.loader.parameters.debug_query import UnreadQueryError, debug_query_lines
 from lkm.loader.parameters.declared import INTEGERS, Parameter, shown_number
-from lkm.loader.taint import Taint
+from lkm.loader.parameters.truth import truth
+from lkm.loader.taint import UNTAINTED, Taint
 
 _CHARP_LIMIT = 1024
-# These set a parameter by being named alone.
-_NO_ARGUMENT = frozenset({"bool", "bool_enable_only", "bint"})
-# What every module takes, without declaring it.
-_EVERYWHERE = frozenset({"async_probe", "dyndbg"})
-# What a truth value begins with; see kstrtobool.
-_TRUTHS: Mapping[str, bool] = {
-    **dict.fromkeys("yt1", True),
-    **dict.fromkeys("nf0", False),
-}
 _BLANKS = " \t\n\v\f\r\xa0"
+_OWN_CODE = "code of the module takes the value, and nobody here knows what it answers"
+
+LOCKED_DOWN = "Lockdown: {}: unsafe module parameters is restricted; see man kernel_lockdown.7"
+"""What a kernel that is locked down logs, at level 5, of a parameter of the hardware."""
 
 
 @dataclass(slots=True)
@@ -34,6 +31,23 @@ class Setting:
     """Parameters on their way to being set: *now* has each by its name as declared."""
 
     now: dict[str, Parameter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What a kernel makes of parameters: whether it has *dynamic_debug*, and is *locked_down*.
+
+    Dynamic debugging takes the names that nobody knows (``dyndbg``). *asking* is the name of the
+    process that asks, which the kernel logs where it is locked down.
+    """
+
+    dynamic_debug: bool = True
+    locked_down: bool = False
+    asking: str = ASKING
+
+
+KERNEL = Conditions()
+"""A kernel that is not locked down, with dynamic debugging."""
 
 
 class BadValueError(Exception):
@@ -51,35 +65,54 @@ def set_parameters(
     declared: Sequence[Parameter],
     given: str,
     setting: Setting,
-    *,
-    dynamic_debug: bool = True,
+    conditions: Conditions = KERNEL,
 ) -> Iterator[Finding]:
     """Set what *given* names, one finding for each word that the kernel says something about.
 
-    *module* is its name. What comes of it is left in *setting*. *dynamic_debug* tells whether the
-    kernel has dynamic debugging, which takes the names that nobody knows (``dyndbg``).
+    *module* is its name. What comes of it is left in *setting*.
     """
     setting.now = {parameter.name: parameter for parameter in declared}
     by_folded = {parameter.name.replace("-", "_"): parameter.name for parameter in declared}
     failed = False
     for name, value, behind in words(given):
         if name == "--" and value is None:
-            rest = given[behind:]
+            rest = _text(_octets(given)[behind:])
             if not failed:
                 text = f"{module}: parameters '{rest}' after `--' ignored"
                 yield _finding(text, level=4)
             return
         known = by_folded.get(name.replace("-", "_"))
         if known is None:
-            yield from _unknown(module, name) if dynamic_debug else _unheard(module, name)
+            if conditions.dynamic_debug:
+                yield from _unknown(module, name, value)
+            else:
+                yield from _unheard(module, name)
             continue
-        for finding in _set(module, setting.now, known, name, value):
+        for finding in _set(module, setting.now, (known, name, value), conditions):
             failed = failed or finding.refuses
             yield finding
 
 
 def words(given: str) -> Iterator[tuple[str, str | None, int]]:
-    """Yield name, value (None without ``=``) and the next one's place, for each word of *given*."""
+    """Yield name, value (None without ``=``) and the next one's place, for each word of *given*.
+
+    The kernel splits bytes, and takes 0xA0 for a blank, which UTF-8 has inside of letters; places
+    are in bytes.
+    """
+    for name, value, behind in _split(_octets(given)):
+        yield _text(name), None if value is None else _text(value), behind
+
+
+def _octets(text: str) -> str:
+    """Return *text* with a character for each of its bytes."""
+    return text if text.isascii() else encode(text).decode("latin-1")
+
+
+def _text(octets: str) -> str:
+    return octets if octets.isascii() else decode(octets.encode("latin-1"))
+
+
+def _split(given: str) -> Iterator[tuple[str, str | None, int]]:
     at = _word_start(given, 0)
     while at < len(given):
         end = _word_end(given, at)
@@ -111,11 +144,25 @@ def _word_end(text: str, at: int) -> int:
     return at
 
 
-def _unknown(module: str, name: str) -> Iterator[Finding]:
+def _unknown(module: str, name: str, value: str | None) -> Iterator[Finding]:
     # Dynamic debugging, which is asked about it, cuts the name at its first dot.
     before, _dot, after = name.partition(".")
-    if name not in _EVERYWHERE and after != "dyndbg":
+    if "dyndbg" in {name, after}:
+        yield from _debug_query(value)
+    elif name != "async_probe":
         yield _finding(f"{module}: unknown parameter '{before}' ignored", level=4)
+
+
+def _debug_query(value: str | None) -> Iterator[Finding]:
+    try:
+        lines = [LogLine(3, line) for line in debug_query_lines("+p" if value is None else value)]
+    except UnreadQueryError:
+        evidence = f"dyndbg was given '{value}': whether the kernel complains is not known"
+        yield Finding(check="parameter", evidence=evidence, could_not_tell=True)
+        return
+    if lines:
+        evidence = f"dyndbg was given '{value}', which is no query; the module loads all the same"
+        yield Finding(check="parameter", log=tuple(lines), evidence=evidence)
 
 
 def _unheard(module: str, name: str) -> Iterator[Finding]:
@@ -127,15 +174,26 @@ def _unheard(module: str, name: str) -> Iterator[Finding]:
 
 
 def _set(
-    module: str, now: dict[str, Parameter], known: str, name: str, value: str | None
+    module: str,
+    now: dict[str, Parameter],
+    word: tuple[str, str, str | None],
+    conditions: Conditions,
 ) -> Iterator[Finding]:
+    known, name, value = word
     parameter = now[known]
     try:
-        if value is None and parameter.type and not _takes_nothing(parameter):
+        if value is None and parameter.takes_nothing is False:
             raise BadValueError(errno.EINVAL)
+        if parameter.hardware and conditions.locked_down:
+            yield _locked(module, name, value, conditions.asking)
+            return
         if parameter.unsafe:
             text = f"Setting dangerous option {parameter.name} - tainting kernel"
             yield _finding(text, level=5, kernel_taint=Taint.UNSAFE_PARAMETER)
+        if not parameter.type:
+            evidence = f"{name} was given '{value or ''}': {_OWN_CODE}"
+            yield Finding(check="parameter", evidence=evidence, could_not_tell=True)
+            return
         now[known] = _as_set(parameter, value)
     except BadValueError as bad:
         shown = value or "" if bad.shown is None else bad.shown
@@ -147,11 +205,24 @@ def _set(
             errno=bad.errno,
             log=tuple(lines),
             evidence=f"{name} is {_described(parameter)}, and was given '{value or ''}'",
-            remedy="see `lkm modinfo -p` for what its parameters take",
+            remedy=f"{name} takes {_taken(parameter)}",
         )
 
 
+def _locked(module: str, name: str, value: str | None, asking: str) -> Finding:
+    text = f"{module}: `{value or ''}' invalid for parameter `{name}'"
+    return Finding(
+        check="parameter",
+        errno=errno.EPERM,
+        log=(LogLine(5, LOCKED_DOWN.format(asking)), LogLine(3, text)),
+        evidence=f"{name} is about hardware, and the kernel is locked down",
+        remedy="load it without that parameter, or boot without lockdown",
+    )
+
+
 def _described(parameter: Parameter) -> str:
+    if not parameter.type:
+        return "handled by the module's own code"
     if parameter.most:
         return f"an array of up to {parameter.most} values of type {parameter.type}"
     if parameter.type == "string":
@@ -159,14 +230,27 @@ def _described(parameter: Parameter) -> str:
     return f"of type {parameter.type}"
 
 
-def _takes_nothing(parameter: Parameter) -> bool:
-    return not parameter.most and parameter.type in _NO_ARGUMENT
+def _taken(parameter: Parameter) -> str:
+    """Return what the parameter takes, or each value of an array."""
+    kind = parameter.type
+    if kind in INTEGERS:
+        size, signed = INTEGERS[kind]
+        bits = 8 * (size or parameter.word)
+        lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        article = "an" if kind == "int" else "a"
+        told = f"{article} {kind}, {lowest} to {highest}"
+    elif kind in {"charp", "string"}:
+        most = _CHARP_LIMIT if kind == "charp" else max(parameter.buffer - 1, 0)
+        told = f"a text of up to {most} bytes"
+    elif kind == "bool_enable_only":
+        told = "Y or N, and is not unset again"
+    else:
+        told = "Y or N"
+    return f"up to {parameter.most} values, each {told}" if parameter.most else told
 
 
 def _as_set(parameter: Parameter, value: str | None) -> Parameter:
     """Return *parameter* with *value*. Raises ``BadValueError``."""
-    if not parameter.type:
-        return parameter  # its own code takes it; who knows what it makes of it
     if not parameter.most:
         return replace(parameter, values=(shown_value(parameter, value),))
     parts = (value or "").split(",")
@@ -177,7 +261,7 @@ def _as_set(parameter: Parameter, value: str | None) -> Parameter:
             line = f"{parameter.name}: can only take {parameter.most} arguments"
             raise BadValueError(errno.EINVAL, line, shown=first)
         try:
-            shown.append(shown_value(parameter, part))
+            shown.append(shown_value(parameter, part, len(shown)))
         except BadValueError as bad:
             raise BadValueError(bad.errno, *bad.log, shown=first) from None
     values = (*shown, *(parameter.values or ())[len(shown) :])
@@ -186,8 +270,11 @@ def _as_set(parameter: Parameter, value: str | None) -> Parameter:
     )
 
 
-def shown_value(parameter: Parameter, value: str | None) -> str:
-    """Return what the parameter shows when it was set to *value*. Raises ``BadValueError``."""
+def shown_value(parameter: Parameter, value: str | None, number: int = 0) -> str:
+    """Return what the parameter shows when it was set to *value*. Raises ``BadValueError``.
+
+    Of an array it is the element of that *number*.
+    """
     kind = parameter.type
     if kind in INTEGERS:
         size, signed = INTEGERS[kind]
@@ -201,19 +288,20 @@ def shown_value(parameter: Parameter, value: str | None) -> str:
             line = f"{parameter.name}: string doesn't fit in {parameter.buffer - 1} chars."
             raise BadValueError(errno.ENOSPC, line)
         return value or ""
-    truth = _truth("1" if value is None else value)
-    if kind == "bint":
-        return str(int(truth))
+    return _shown_truth(parameter, "1" if value is None else value, number)
+
+
+def _shown_truth(parameter: Parameter, value: str, number: int) -> str:
+    wanted = truth(value)
+    if wanted is None:
+        raise BadValueError(errno.EINVAL)
+    before = (parameter.values or ())[number : number + 1]
+    if parameter.type == "bool_enable_only" and not wanted and before == ("Y",):
+        raise BadValueError(errno.EROFS)
+    if parameter.type == "bint":
+        return str(int(wanted))
     # An invbool stores the opposite, and shows the opposite of that.
-    return "Y" if truth else "N"
-
-
-def _truth(text: str) -> bool:
-    if text[:1].lower() in _TRUTHS:
-        return _TRUTHS[text[:1].lower()]
-    if text[:2].lower() in {"on", "of"}:
-        return text[1].lower() == "n"
-    raise BadValueError(errno.EINVAL)
+    return "Y" if wanted else "N"
 
 
 def _number(text: str, bits: int, signed: bool) -> int:
@@ -242,7 +330,7 @@ def _number(text: str, bits: int, signed: bool) -> int:
     return number
 
 
-def _finding(text: str, *, level: int, kernel_taint: Taint = Taint(0)) -> Finding:  # noqa: B008  # a constant
+def _finding(text: str, *, level: int, kernel_taint: Taint = UNTAINTED) -> Finding:
     return Finding(
         check="parameter", log=(LogLine(level, text),), evidence=text, kernel_taint=kernel_taint
     )

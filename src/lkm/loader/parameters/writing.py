@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 
 from lkm.loader.findings import LogLine
 from lkm.loader.parameters.declared import Parameter
-from lkm.loader.parameters.values import BadValueError, shown_value
+from lkm.loader.parameters.values import LOCKED_DOWN, BadValueError, shown_value
 from lkm.loader.taint import UNTAINTED, Taint
+
+_WRITER = "sh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +34,14 @@ class Written:
     kernel_taint: Taint = UNTAINTED
 
 
-def write_parameter(parameter: Parameter, value: str) -> Written:
-    """Write *value* to the file of *parameter*, which must be of a type of the kernel's own."""
+def write_parameter(parameter: Parameter, value: str, *, locked_down: bool = False) -> Written:
+    """Write *value* to the file of *parameter*, on a kernel that is *locked_down* or not.
+
+    It must be of a type of the kernel's own, but where ``is_locked`` refuses it.
+    """
+    if is_locked(parameter, locked_down=locked_down):
+        line = LogLine(5, LOCKED_DOWN.format(_WRITER))
+        return Written(parameter=parameter, errno=errno.EPERM, log=(line,))
     log: list[LogLine] = []
     taint = UNTAINTED
     if parameter.unsafe:
@@ -43,6 +51,11 @@ def write_parameter(parameter: Parameter, value: str) -> Written:
     now, number, lines = _set(parameter, value)
     log += [LogLine(3, line) for line in lines]
     return Written(parameter=now, errno=number, log=tuple(log), kernel_taint=taint)
+
+
+def is_locked(parameter: Parameter, *, locked_down: bool) -> bool:
+    """Tell whether a lock down keeps *parameter* as it is, whoever's code would take the value."""
+    return parameter.hardware and locked_down
 
 
 def _set(parameter: Parameter, value: str) -> tuple[Parameter, int, Sequence[str]]:
@@ -59,7 +72,7 @@ def _set(parameter: Parameter, value: str) -> tuple[Parameter, int, Sequence[str
             number, lines = errno.EINVAL, (f"{parameter.name}: can only take {done} arguments",)
             break
         try:
-            values[done : done + 1] = [shown_value(parameter, part)]
+            values[done : done + 1] = [shown_value(parameter, part, done)]
         except BadValueError as bad:
             number, lines = bad.errno, bad.log
             break

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from lkm.elf.constants import SHF_EXECINSTR
 from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.findings import Finding
-from lkm.loader.memory.placing import MODULES_START
 from lkm.loader.releases import PLTS_ALWAYS
 from lkm.loader.relocations.arm64_plts import CALL26, JUMP26
 from lkm.loader.relocations.columns import LOW
@@ -32,7 +31,6 @@ _START = -(1 << 47)  # of the modules' memory, where addresses have 48 bits
 _NEAR = (1 << 31) - (1 << 28)
 _ELSEWHERE = (_START - _NEAR, _START + _NEAR)
 _COPIED = (_START, -(1 << 40))
-_SHIFT = _START - (MODULES_START - (1 << 64))
 
 
 class Kind(enum.Enum):
@@ -114,7 +112,7 @@ class Arm64:
         self._name = module.name
         self._has_plts = kernel.options.arm64_module_plts or kernel.has(PLTS_ALWAYS)
         self._prefix = "Modules: " if kernel.has(PLTS_ALWAYS) else ""
-        self._linked = Linked(module, kernel, elsewhere=_ELSEWHERE, copied=_COPIED, shift=_SHIFT)
+        self._linked = Linked(module, kernel, elsewhere=_ELSEWHERE, copied=_COPIED, floating=True)
 
     def settled(self, table: Table) -> bool:
         """Tell whether all of *table* can be applied, seen without going through it one by one.
@@ -131,7 +129,7 @@ class Arm64:
         # As wide as any: one that ends the section is looked at by itself.
         if max(offsets) + max(RULES[each].width for each in types) > table.target.size:
             return False
-        start = signed(table.address + _SHIFT)
+        start = signed(table.address)
         places = (start, start + table.target.size)
         least, most = min(addends), max(addends)
         return all(
@@ -153,7 +151,7 @@ class Arm64:
             return (refused(self._name, f"{where(entry, table)} is of an unknown type", text),)
         if offset + rule.width > table.target.size:
             return (outside(entry, table, "writes behind the section's end"),)
-        place = signed(table.address + _SHIFT + offset)
+        place = signed(table.address + offset)
         value = self._linked.value(symbol)
         fits = _fits(rule, value, (addend, addend), (place, place))
         if fits or self._reaches(symbol << 32 | kind, table):

@@ -16,7 +16,7 @@ from typing import Protocol
 from lkm.elf.constants import EM_AARCH64, EM_X86_64, SHT_NOBITS, SHT_REL, SHT_RELA, SHT_SYMTAB
 from lkm.errors import FormatError
 from lkm.loader.facts import KernelFacts, ModuleFacts
-from lkm.loader.findings import DAMAGED, Finding
+from lkm.loader.findings import Finding, blind
 from lkm.loader.relocations.arm64 import Arm64
 from lkm.loader.relocations.results import CHECK, Memory, doubt, refused
 from lkm.loader.relocations.tables import Entry, Table, tables
@@ -56,7 +56,7 @@ def relocations(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     try:
         found = list(tables(module, module.placed.laid_out))
     except FormatError as error:
-        yield Finding(check=CHECK, errno=errno.ENOEXEC, evidence=str(error), remedy=DAMAGED)
+        yield blind(error)
         return
     make = _PROCESSORS.get(kernel.machine)
     if make is not None and module.is_64bit:

@@ -7,15 +7,17 @@ not, they are passed over. Source: kernel/module/main.c, apply_relocations and s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lkm.elf.constants import SHN_LORESERVE, SHN_UNDEF, SHT_REL, SHT_RELA
+from lkm.elf.constants import SHN_UNDEF, SHT_REL, SHT_RELA
 from lkm.elf.file import Section
-from lkm.loader.facts import KernelFacts, ModuleFacts
+from lkm.elf.symbols import Symbol
+from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
 from lkm.loader.memory.layout import Layout
 from lkm.loader.relocations.columns import LOW, Columns, read_columns
+from lkm.loader.symbols.resolving import AS_THEY_ARE, resolve
 
 WORD = 1 << 64
 
@@ -92,8 +94,8 @@ class Linked:
 
     *elsewhere* is where a symbol of the kernel or of a module lies whose address is not known;
     *copied* the same of one in a section that is not loaded, which is in the kernel's copy of the
-    file. *shift* is added to the addresses of the module's own sections; with one, only those are
-    known.
+    file. Where the kernel is *floating*, elsewhere from boot to boot, only the addresses of the
+    module's own sections are known.
     """
 
     def __init__(
@@ -103,15 +105,16 @@ class Linked:
         *,
         elsewhere: tuple[int, int],
         copied: tuple[int, int],
-        shift: int = 0,
+        floating: bool = False,
     ) -> None:
         self.count = len(module.symbols)
         self._module = module
         self._kernel = kernel
         self._elsewhere = elsewhere
         self._copied = copied
-        self._shift = shift
+        self._floating = floating
         self._known: dict[int, Value] = {}
+        self._imports: Mapping[int, KernelSymbol] | None = None
 
     def value(self, index: int) -> Value:
         """Return where the symbol of that *index*, which must be there, lies."""
@@ -123,28 +126,29 @@ class Linked:
     def _find(self, index: int) -> Value:
         symbol = self._module.symbols[index]
         where = symbol.section_index
-        if not index or where >= SHN_LORESERVE:
+        if not index or where in AS_THEY_ARE:
             return symbol.value
         if where == SHN_UNDEF:
-            return self._imported(symbol.name, symbol.value)
+            return self._imported(symbol)
         placed = self._module.placed
         start = None if placed is None else placed.addresses.get(where)
         if start is None:
             return Span(*self._copied, symbol.name or self._module.sections[where].name)
         if self._kernel.options.uml:
             return Span(*_BEHIND_UML, symbol.name or self._module.sections[where].name)
-        if self._shift and start < _LOWEST_AREA:  # per-CPU data is behind the kernel's own
+        if self._floating and start < _LOWEST_AREA:  # per-CPU data is behind the kernel's own
             return Span(*self._elsewhere, symbol.name or self._module.sections[where].name)
-        return (start + symbol.value + self._shift) % WORD
+        return (start + symbol.value) % WORD
 
-    def _imported(self, name: str, value: int) -> Value:
-        """Return the address of what is exported as *name*, *value* where nobody does."""
-        for found in self._kernel.symbols.get(name, ()):
-            if found.gpl_only and self._module.proprietary:
-                continue
-            if self._kernel.options.uml and found.owner:
-                return Span(*_BEHIND_UML, name)
-            if found.address is None or self._shift:
-                return Span(*self._elsewhere, name)
-            return found.address
-        return value
+    def _imported(self, symbol: Symbol) -> Value:
+        """Return the address of what *symbol* was found to be, its value where nobody has it."""
+        if self._imports is None:
+            self._imports = resolve(self._module, self._kernel).found
+        found = self._imports.get(symbol.index)
+        if found is None:
+            return symbol.value
+        if self._kernel.options.uml and found.owner:
+            return Span(*_BEHIND_UML, symbol.name)
+        if found.address is None or self._floating:
+            return Span(*self._elsewhere, symbol.name)
+        return found.address

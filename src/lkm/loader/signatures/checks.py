@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lkm.errors import FormatError
 from lkm.loader.facts import KernelFacts, ModuleFacts
@@ -19,14 +20,13 @@ from lkm.loader.file.given import IGNORE_MODVERSIONS, IGNORE_VERMAGIC, GivenFile
 from lkm.loader.findings import DAMAGED, Finding, LogLine, refusal
 from lkm.loader.signatures.asked_kernel import AskedKernel, RefusedError, UnverifiedError
 from lkm.loader.signatures.message_rules import read_message
+from lkm.loader.signatures.reasons import enforced_by, why_unsigned
 from lkm.loader.signatures.trust import Keyring, verify_message
 from lkm.loader.taint import Taint
 from lkm.module.signature import MAGIC
 
 _PKCS7 = 2  # a signature's id type; the kernel takes no other
 _RECORD = 12
-ASKING = "modprobe"
-"""The program whose name the kernel logs as that of the asking one."""
 
 _REASONS = {
     errno.ENODATA: "unsigned module",
@@ -51,7 +51,8 @@ def signature(file: GivenFile) -> Iterator[Finding]:
     """
     if not file.kernel.options.module_sig:
         return
-    answer = errno.ENODATA
+    answer, doubt = errno.ENODATA, False
+    evidence, whole = "", file.data
     forced = file.flags & (IGNORE_MODVERSIONS | IGNORE_VERMAGIC)
     if not forced and len(file.data) > len(MAGIC) and file.data.endswith(MAGIC):
         kernel = AskedKernel(file.kernel)
@@ -60,14 +61,27 @@ def signature(file: GivenFile) -> Iterator[Finding]:
         if answer or doubt or kernel.log:
             yield Finding(
                 check="signature",
-                errno=0 if answer in _REASONS else answer,
+                errno=_answered(answer, file.kernel, doubt=doubt),
                 log=tuple(kernel.log),
                 evidence=evidence,
                 remedy=_REMEDY.get(answer, DAMAGED if answer else ""),
                 could_not_tell=doubt,
             )
     if answer in _REASONS:
-        yield from _let_in(_REASONS[answer], file.kernel)
+        why = why_unsigned(answer, whole, evidence)
+        for refused in _let_in(_REASONS[answer], why, file.kernel):
+            yield replace(refused, evidence=evidence, could_not_tell=True) if doubt else refused
+
+
+def _answered(answer: int, kernel: KernelFacts, *, doubt: bool) -> int:
+    """Return the errno for what verifying came to.
+
+    A signature that counts as good only because of a *doubt* decides where the kernel insists on
+    good ones.
+    """
+    if doubt and not answer and (kernel.signatures_enforced or kernel.locked_down):
+        return errno.EKEYREJECTED if kernel.signatures_enforced else errno.EPERM
+    return 0 if answer in _REASONS else answer
 
 
 def _verified(file: GivenFile, kernel: AskedKernel) -> tuple[int, str, bool]:
@@ -119,26 +133,31 @@ def _cut_off(file: GivenFile, kernel: AskedKernel) -> bytes:
     return data[end - size : end]
 
 
-def _let_in(reason: str, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse what has no good signature, for that *reason*, where the kernel insists on one."""
+def _let_in(reason: str, why: tuple[str, str], kernel: KernelFacts) -> Iterator[Finding]:
+    """Refuse what has no good signature, for that *reason*, where the kernel insists on one.
+
+    *why* says in words why it has none, and what helps.
+    """
+    evidence, remedy = why
     if kernel.signatures_enforced:
+        insists, otherwise = enforced_by(kernel)
         yield refusal(
             "signature",
             f"Loading of {reason} is rejected",
             errno.EKEYREJECTED,
             level=5,
-            evidence="the kernel takes signed modules only (module.sig_enforce)",
-            remedy="sign the module, or boot without module.sig_enforce",
+            evidence=f"{evidence}; the kernel takes signed modules only ({insists})",
+            remedy=f"{remedy}, or {otherwise}",
         )
     elif kernel.locked_down:
-        text = f"{ASKING}: unsigned module loading is restricted; see man kernel_lockdown.7"
+        text = f"{kernel.asking}: unsigned module loading is restricted; see man kernel_lockdown.7"
         yield refusal(
             "signature",
             f"Lockdown: {text}",
             errno.EPERM,
             level=5,
-            evidence="the kernel is locked down, and takes signed modules only",
-            remedy="sign the module, or boot without lockdown",
+            evidence=f"{evidence}; the kernel is locked down, and takes signed modules only",
+            remedy=f"{remedy}, or boot without lockdown",
         )
 
 

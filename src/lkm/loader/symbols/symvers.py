@@ -24,8 +24,8 @@ _KERNEL = "vmlinux"
 def parse_symvers(text: str) -> tuple[KernelSymbol, ...]:
     """Return what the kernel itself exports, in the order of *text*; modules' exports are left out.
 
-    A CRC of zero, which a kernel without modversions has throughout, is taken for none. Raises
-    ``FormatError`` with the offset of the first line that is not whole.
+    A CRC of zero, which a kernel without modversions has throughout, is one that is not known.
+    Raises ``FormatError`` with the offset of the first line that is not whole.
     """
     return tuple(_symbols(text))
 
@@ -63,5 +63,9 @@ def _symbol(fields: list[str], crc: int) -> KernelSymbol | None:
     if owner != _KERNEL:
         return None
     return KernelSymbol(
-        name=name, crc=crc or None, gpl_only="_GPL" in kind, namespace=namespace.strip()
+        name=name,
+        crc=crc or None,
+        crc_known=bool(crc),
+        gpl_only="_GPL" in kind,
+        namespace=namespace.strip(),
     )

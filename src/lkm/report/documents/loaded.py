@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lkm.kernel.protocol import Kernel
     from lkm.kernel.sysfs import SysFolder, SysModule
     from lkm.module.file import ModuleImage
+    from lkm.names import ModuleName
     from lkm.report.documents.writing import Document
 
 
@@ -121,9 +122,9 @@ def loaded_facts(module: LoadedModule) -> dict[str, object]:
     }
 
 
-def insert_document(kernel: Kernel, image: ModuleImage) -> Document:
-    """Return what insmod has inserted: the module as it stands in the kernel now."""
-    found = kernel.find(image.name)
+def insert_document(kernel: Kernel, image: ModuleImage, name: ModuleName) -> Document:
+    """Return what insmod has inserted: the module *name* as it stands in the kernel now."""
+    found = kernel.find(name)
     return {
         "schema": "lkm.insmod/1",
         "kernel": kernel.name,

@@ -39,6 +39,9 @@ def sandbox_document(status: Status) -> Document:
             None if status.certificates is None else list(map(_certificate, status.certificates))
         ),
         "certificates_enrolled": list(map(_certificate, status.enrolled)),
+        "modules_disabled": bool(status.modules_disabled),
+        "signatures_enforced": bool(status.signatures_enforced),
+        "locked_down": bool(status.locked_down),
         "not_known": list(status.notes),
         "state_file": status.path,
         "exports": status.exports,

@@ -6,7 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from lkm.errors import CycleError, FileError, FormatError, KernelError
+from lkm.errors import CannotTellError, CycleError, FileError, FormatError, KernelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,11 +53,23 @@ def error_facts(error: LkmError) -> dict[str, object]:
     }
     if isinstance(error, (FileError, KernelError)):
         facts["errno"] = error.errno
-    if isinstance(error, KernelError):
-        facts["log"] = list(error.log)
+    if isinstance(error, (KernelError, CannotTellError)):
+        facts |= _told_by_the_loader(error)
     if isinstance(error, CycleError):
         facts["cycles"] = [list(names) for names in error.cycles]
     if isinstance(error, FormatError):
         facts["path"] = error.path
         facts["offset"] = error.offset
     return facts
+
+
+def _told_by_the_loader(error: KernelError | CannotTellError) -> dict[str, object]:
+    """Return what a kernel, or its engine, tells of its answer, and why that is so."""
+    answered = error if isinstance(error, KernelError) else None
+    return {
+        "errno": None if answered is None else answered.errno,
+        "log": [] if answered is None else list(answered.log),
+        "check": error.check or None,
+        "evidence": error.evidence or None,
+        "could_not_tell": answered is None,
+    }
