@@ -86,7 +86,18 @@ def test_the_sandbox_tells_its_reasons_and_what_it_logged() -> None:
 
     assert said(a_console(on="sandbox"), error) == [
         f"insmod: ERROR: {TEXT}",
-        "insmod: NOTICE: load y first",
         "insmod: NOTICE: kernel: x: Unknown symbol a (err -2)",
         "insmod: NOTICE: kernel: x: Unknown symbol b (err -2)",
+        "insmod: NOTICE: load y first",
     ]
+
+
+def test_evidence_stands_before_what_helps_and_the_checks_id_behind_it() -> None:
+    error = UnknownSymbolError("insert", "x", errno.ENOENT, log=("x: no such",), remedy="load y")
+    error.check, error.evidence = "unknown-symbol", "nobody exports a"
+
+    assert said(a_console(on="sandbox"), error)[2:] == [
+        "insmod: NOTICE: nobody exports a; load y (unknown-symbol)"
+    ]
+    error.evidence = "x: no such"  # a line of the log says that already
+    assert said(a_console(on="sandbox"), error)[2:] == ["insmod: NOTICE: load y (unknown-symbol)"]

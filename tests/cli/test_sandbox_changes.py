@@ -122,7 +122,7 @@ def test_hold_and_release_count(folder: Path) -> None:
     freed = lkm("sandbox", "release", "owner")
     again = lkm("sandbox", "release", "owner")
 
-    assert (held.out, freed.out) == ("owner has 1 references\n", "owner has 0 references\n")
+    assert (held.out, freed.out) == ("owner has 1 reference\n", "owner has 0 references\n")
     assert "Module owner is in use\n" in busy.err
     assert (again.status, lkm("sandbox", "hold", "nosuch").status) == (1, 1)
     assert lkm(*ON, "rmmod", "owner").status == 0
@@ -182,3 +182,11 @@ def test_a_record_of_two_lines_is_printed_as_two(folder: Path) -> None:
         "\ndo_init_module: 'owner'->init suspiciously returned 5, it should follow 0/-E "
         "convention\ndo_init_module: loading module anyway...\n"
     )
+
+
+def test_a_wrong_answer_of_an_init_names_the_option_and_what_it_takes() -> None:
+    ran = lkm("--on", "sandbox", "insmod", "--init-returns", "soon", "x.ko")
+
+    assert ran.status == 1
+    assert "--init-returns takes a number from -4095 on" in ran.err
+    assert "or the word never" in ran.err

@@ -172,3 +172,14 @@ def test_the_modules_path_may_be_anything(tmp_path: Path) -> None:
         sandbox.insert(module_file(root, "base"))
 
     assert status.root == str(root)
+
+
+@pytest.mark.parametrize(("machine", "told"), [(62, True), (183, False)])
+def test_of_other_machines_it_says_that_addresses_are_not_known(
+    tmp_path: Path, machine: int, told: bool
+) -> None:
+    sandbox, _root = a_sandbox(tmp_path, modules={"tiny": a_module(machine=machine)})
+
+    said = [note for note in sandbox.status().notes if note.startswith("addresses of modules")]
+
+    assert bool(said) is not told

@@ -101,6 +101,8 @@ def test_the_command_enrols_and_shows_them(tmp_path: Path, monkeypatch: pytest.M
     path.write_bytes(b"x")
     refused = lkm("sandbox", "boot", "--root", root, "--certificate", str(path))
 
-    assert "trusts:       Owner (enrolled), others that are not known\n" in ran.out
+    serial = CERTIFICATE.serial.hex(":").upper()
+    shown = " ".join(ran.out.split())  # a long line is wrapped
+    assert f"trusts: Owner {serial} (enrolled), others that are not known options:" in shown
     assert (refused.status, refused.out) == (3, "")
     assert str(path) in refused.err

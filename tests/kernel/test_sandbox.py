@@ -151,7 +151,7 @@ def test_each_refusal_has_its_errno_and_changes_nothing(
 
     assert caught.value.errno == number
     assert caught.value.log
-    assert caught.value.remedy
+    assert caught.value.evidence
     assert sandbox.modules() == before
 
 

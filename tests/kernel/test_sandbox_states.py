@@ -117,7 +117,7 @@ def test_in_transit_it_can_be_neither_loaded_nor_removed_nor_used(sandbox: Sandb
         sandbox.insert(a_user())
 
     assert [each.value.errno for each in (again, removed, used)] == [errno.EBUSY] * 3
-    assert "EEXIST" in again.value.remedy
+    assert "EEXIST" in again.value.evidence
     assert used.value.log == (
         "user: gave up waiting for init of module slow.",
         "user: Unknown symbol slow_value (err -16)",

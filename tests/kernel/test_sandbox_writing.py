@@ -161,7 +161,7 @@ def test_modules_disabled_is_set_once_and_for_all(sandbox: Sandbox) -> None:
         sandbox.remove(ModuleName("tiny"))
     with pytest.raises(NotPermittedError) as caught:
         sandbox.insert(an_image(a_parameter_module(name="other", vermagic=VERMAGIC), "other"))
-    assert "modules_disabled" in caught.value.remedy
+    assert "modules_disabled" in caught.value.evidence
 
 
 def test_kptr_restrict_hides_addresses_from_root_at_2(sandbox: Sandbox) -> None:

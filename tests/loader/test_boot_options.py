@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lkm.loader.boot_options import BootOptions, boot_options
+from lkm.loader.boot_options import BootOptions, boot_options, ignored_words
 
 CASES = {
     "": BootOptions(),
@@ -37,3 +37,10 @@ CASES = {
 @pytest.mark.parametrize("text", CASES)
 def test_options_are_read_as_the_kernel_reads_them(text: str) -> None:
     assert boot_options(text) == CASES[text]
+
+
+def test_words_whose_values_the_kernel_does_not_take_are_named() -> None:
+    line = "lockdown=bogus nomodule=what module.sig-enforce=maybe lockdown=integrity -- lockdown=x"
+
+    assert ignored_words(line) == ("lockdown=bogus", "nomodule=what", "module.sig-enforce=maybe")
+    assert ignored_words("quiet nomodule module_blacklist=a") == ()

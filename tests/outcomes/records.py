@@ -12,10 +12,12 @@ from __future__ import annotations
 import io
 import json
 import lzma
+import os
 import re
 import struct
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +36,7 @@ from tests.outcomes.guest import Seen
 from tests.outcomes.kernels import RealKernel, cases_for, files_of, run_for_real, series_of
 
 RECORDS = Path(__file__).parent / "records"
+_KEPT_EACH = 20
 # Of the configuration, what the loader goes by.
 _OPTIONS = ("MOD", "KALLSYMS", "STRICT_MODULE", "LIVEPATCH", "DEBUG_INFO_BTF", "LOCK", "SECURITY_")
 _MORE_OPTIONS = ("RETPOLINE", "MITIGATION_", "SYSTEM_", "SECONDARY_", "INTEGRITY", "X86_", "64BIT")
@@ -133,22 +136,25 @@ def record(
     """
     folder = into / kernel.release
     folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "outcomes.json"
     cases = cases_for(kernel.series)
-    before = Record(folder).seen if (folder / "outcomes.json").exists() else {}
-    table: dict[str, object] = {}
-    for number, case in enumerate(cases, 1):
-        seen = before.get(case.id)
-        if seen is None or (word and word in case.id):
-            say(f"{number} of {len(cases)}: {case.id}")
-            seen = run_for_real(kernel, [case])
-        table[case.id] = [each.to_json() for each in seen]
     about = {
         "kernel": kernel.release,
         "package": kernel.package,
         "version": package_version(kernel.banner),
         "compiler": compiler_version(kernel.release),
     }
-    (folder / "outcomes.json").write_text(_text(about, table))
+    known = dict(Record(folder).seen) if path.exists() else {}
+    known = {name: seen for name, seen in known.items() if not (word and word in name)}
+    missing = [case for case in cases if case.id not in known]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        rows = threads.map(lambda case: run_for_real(kernel, [case]), missing)
+        for number, (case, seen) in enumerate(zip(missing, rows, strict=True), 1):
+            say(f"{number} of {len(missing)}: {case.id}")
+            known[case.id] = seen
+            if number % _KEPT_EACH == 0:  # whoever stops it loses little
+                path.write_text(_text(about, cases, known))
+    path.write_text(_text(about, cases, known))
     write_root(kernel, cases, folder / "root.tar.xz")
     return Record(folder)
 
@@ -242,13 +248,15 @@ def package_version(banner: str) -> str:
     return found[1]
 
 
-def _text(about: Mapping[str, str], cases: Mapping[str, object]) -> str:
+def _text(
+    about: Mapping[str, str], cases: Sequence[Case], known: Mapping[str, Sequence[Seen]]
+) -> str:
     """Return the document, a line a step, so that two of them can be compared."""
     parts = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in about.items()]
     rows: list[str] = []
-    for case, steps in cases.items():
-        assert isinstance(steps, list)
-        lines = ",\n".join([json.dumps(step) for step in steps])
-        rows.append(f"{json.dumps(case)}: [\n{lines}\n]")
+    for case in cases:
+        lines = ",\n".join([json.dumps(each.to_json()) for each in known.get(case.id, ())])
+        if lines:
+            rows.append(f"{json.dumps(case.id)}: [\n{lines}\n]")
     every = ",\n".join([*parts, '"cases": {\n' + ",\n".join(rows) + "\n}"])
     return "{\n" + every + "\n}\n"

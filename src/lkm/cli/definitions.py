@@ -66,7 +66,7 @@ def _of_verb(name: str, module: ModuleType) -> Command:
 def _of_parser(name: str, parser: ArgumentParser) -> Command:
     from argparse import _SubParsersAction  # the one way to a parser's actions
 
-    options, words, actions = [], [], []
+    options, words, texts, actions = [], [], [], []
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             # Its own purpose is what the parent's help says of it.
@@ -75,6 +75,7 @@ def _of_parser(name: str, parser: ArgumentParser) -> Command:
             options.append(_option(action))
         else:
             words.append(_argument(action) + ("..." if action.nargs in ("*", "+") else ""))
+            texts.append(action.help or "")
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
     return Command(
         name,
@@ -82,6 +83,7 @@ def _of_parser(name: str, parser: ArgumentParser) -> Command:
         (parser.description or "").strip(),
         tuple(options),
         words=tuple(words),
+        word_texts=tuple(texts),
         actions=tuple(actions),
     )
 

@@ -64,8 +64,9 @@ class Command(Value):
     """The definition of one command: its usage lines, purpose and options.
 
     *words* are the words that it takes besides, by what stands for them in the usage; the last
-    one repeats if it ends in dots. *actions* are commands of its own, one of which is its first
-    word. *environment* names the variable whose words stand before those of the command line.
+    one repeats if it ends in dots; *word_texts* tell what each is, or nothing. *actions* are
+    commands of its own, one of which is its first word. *environment* names the variable whose
+    words stand before those of the command line.
 
     All that is told of a command is made from this: what parses it, --help, the completion in
     shells and the man page. That of an own verb is made from its parser (``cli.definitions``).
@@ -79,6 +80,7 @@ class Command(Value):
         "permute",
         "purpose",
         "usage",
+        "word_texts",
         "words",
     )
 
@@ -93,12 +95,14 @@ class Command(Value):
         actions: tuple[Command, ...] = (),
         permute: bool = True,
         environment: str = "",
+        word_texts: tuple[str, ...] = (),
     ) -> None:
         self.name: Final = name
         self.usage: Final = usage
         self.purpose: Final = purpose
         self.options: Final = options
         self.words: Final = words
+        self.word_texts: Final = word_texts
         self.actions: Final = actions
         self.permute: Final = permute
         self.environment: Final = environment

@@ -108,7 +108,7 @@ def _look(args: argparse.Namespace, console: Console) -> int:
         console.out.write(printable_lines(table))
     if not len(table):
         console.say("NOTICE", "no symbol matches")
-    elif used.table.hidden:
+    elif used.why_hidden:
         console.say("NOTICE", used.why_hidden)
     return 0 if len(table) else 1
 

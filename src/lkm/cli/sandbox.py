@@ -25,7 +25,7 @@ from lkm.errors import FileError, UsageError
 from lkm.kernel.image_facts import read_kernel_facts
 from lkm.kernel.sandbox import Sandbox
 from lkm.kernel.sandbox_status import Status
-from lkm.loader.boot_options import boot_options
+from lkm.loader.boot_options import ignored_words
 from lkm.teaching import RELEASE, teaching_root
 
 
@@ -115,7 +115,7 @@ def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
         vmlinux=args.vmlinux,
         certificates=args.certificate,
     )
-    for word in boot_options(args.append).ignored:
+    for word in ignored_words(args.append):
         console.say("NOTICE", f"{word}: the kernel takes no such value, so it changes nothing")
     _show(status, args, console)
     return 0
@@ -153,7 +153,8 @@ def _cat(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
     if args.json:
         from lkm.report.documents.sandbox import sandbox_file_document
 
-        console.document = sandbox_file_document(args.path, data)
+        entries = sandbox.entries(args.path)
+        console.document = sandbox_file_document(args.path, data, entries)
     else:
         console.out.write(decode(data))
     return 0

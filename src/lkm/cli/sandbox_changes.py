@@ -69,7 +69,9 @@ def _change(sandbox: Sandbox, args: argparse.Namespace, console: Console, *, tak
 
         console.document = sandbox_module_document(name, found)
     elif found is not None:
-        console.out.write(f"{name} has {found.refcnt} reference{'' if found.refcnt == 1 else 's'}\n")
+        console.out.write(
+            f"{name} has {found.refcnt} reference{'' if found.refcnt == 1 else 's'}\n"
+        )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What ``lkm sandbox status`` and ``boot`` print: which kernel it is, and what is in force there."""
+"""What ``lkm sandbox status`` and ``boot`` print: which kernel it is, and what is in force."""
 
 from __future__ import annotations
 

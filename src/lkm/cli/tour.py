@@ -22,7 +22,7 @@ from types import FrameType
 
 from lkm.cli.console import Console
 from lkm.cli.which_kernel import add_no_cache, only_release
-from lkm.errors import LkmError, UsageError
+from lkm.errors import LkmError, NoTreeError, UsageError
 from lkm.kernel.live import LiveKernel
 from lkm.kernel.sandbox import Sandbox
 from lkm.names import module_name_of_path
@@ -100,6 +100,9 @@ def _scene(args: argparse.Namespace, folder: str) -> Scene:
     else:
         root, release = teaching_root(), RELEASE
     directory = tree_directory(root, release)
+    if not os.path.isfile(f"{directory}/modules.dep.bin"):
+        remedy = f"make them first: lkm depmod -b {root} {release}"
+        raise NoTreeError(directory, "this tree has no indexes, which the lesson shows", remedy)
     catalog = Catalog.open(directory)
     entries: dict[str, Entry] = {entry.name: entry for entry in catalog.entries()}
     missing = [name for name in _NEEDED if name not in entries]

@@ -45,6 +45,9 @@ def parse(
     Raises ``UsageError``.
     """
     parser = verb_parser(name, command)
+    if words[:1] == ["--on"] and "--on" not in parser.format_usage():
+        console.json = "--json" in words
+        raise UsageError(f"lkm {name} takes no --on")
     shown = io.StringIO()
     try:
         with contextlib.redirect_stdout(shown):

@@ -62,7 +62,8 @@ def sandbox_table() -> TableInUse:
     except (FileError, KernelError) as error:
         raise NoSymbolsError(f"the sandbox kernel shows no symbol table: {error}") from None
     table = SymbolTable.from_text(data, release=release)
-    return TableInUse(table=table, source=f"the sandbox, {release}")
+    why = "kernel.kptr_restrict is 2 there, so nobody is shown an address" if table.hidden else ""
+    return TableInUse(table=table, source=f"the sandbox, {release}", why_hidden=why)
 
 
 def image_table(path: str) -> TableInUse:

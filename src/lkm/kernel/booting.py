@@ -245,7 +245,7 @@ class _Told:
 
 def _symbols(told: _Told, symvers: str, tree: _Tree) -> Iterable[KernelSymbol]:
     if symvers:
-        return _read_symvers(symvers)
+        return read_symvers(symvers)
     return tree.assumed_exports() if told.exports is None else _exported(told.exports)
 
 
@@ -279,7 +279,8 @@ def _find_symvers(root: str, release: str, directory: str) -> str:
     return next((path for path in candidates if os.path.isfile(path)), "")
 
 
-def _read_symvers(path: str) -> tuple[KernelSymbol, ...]:
+def read_symvers(path: str) -> tuple[KernelSymbol, ...]:
+    """Return the exports in the Module.symvers at *path*. Raises ``FileError``, ``FormatError``."""
     try:
         with open(path, "rb") as file:
             data = file.read()

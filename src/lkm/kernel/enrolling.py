@@ -43,6 +43,12 @@ def read_enrolled(
     return tuple(found)
 
 
+def check_certificates(paths: Iterable[str]) -> None:
+    """Raise what ``read_enrolled`` raises for a file that holds no certificate."""
+    for path in paths:
+        _read(path)
+
+
 def parse_certificates(data: bytes) -> tuple[Certificate, ...]:
     """Return the certificates in *data*: one in DER, or any number in PEM.
 

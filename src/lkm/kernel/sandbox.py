@@ -16,8 +16,8 @@ from dataclasses import replace
 from lkm._text import encode
 from lkm.errors import FileError
 from lkm.kernel import kernel_rows, sandbox_inserting, sandbox_removing
-from lkm.kernel.booting import BootFacts, boot_facts
-from lkm.kernel.enrolling import read_enrolled
+from lkm.kernel.booting import BootFacts, boot_facts, read_symvers
+from lkm.kernel.enrolling import check_certificates, read_enrolled
 from lkm.kernel.loaded import LoadedModule
 from lkm.kernel.sandbox_files import Folder
 from lkm.kernel.sandbox_inserting import NEVER, InitReturns, refused, told_doubts
@@ -118,6 +118,10 @@ class Sandbox:
         leaves the old kernel then. A state of lkm's that is damaged is replaced.
         """
         self._store.ask_own()
+        certificates = tuple(certificates)
+        check_certificates(certificates)  # before an image is read, which takes longer
+        if symvers:
+            read_symvers(symvers)
         values, facts = _found(release, root, directory, command_line, symvers, vmlinux)
         enrolled = read_enrolled(certificates, release, facts.options)
         facts = replace(facts, enrolled=enrolled)
@@ -303,6 +307,11 @@ class Sandbox:
         if isinstance(entry, bytes):
             raise FileError("list", path, errno.ENOTDIR)
         return tuple(sorted(entry))
+
+    def entries(self, path: str) -> tuple[str, ...] | None:
+        """Return the sorted entries of *path*, None where it is a file. Raises ``FileError``."""
+        entry = self._entry(path)
+        return None if isinstance(entry, bytes) else tuple(sorted(entry))
 
     def _tell(self, text: str) -> None:
         """Say *text* once."""

@@ -150,6 +150,8 @@ def find_entry(files: Folder, path: str) -> Folder | bytes:
                 "read", path, errno.ENOENT, "the sandbox has /proc and /sys/module: list them"
             )
         entry = entry[part]
+    if path.endswith("/") and not isinstance(entry, dict):
+        raise FileError("read", path, errno.ENOTDIR)
     if isinstance(entry, Refused):
         raise FileError("read", path, entry.errno, entry.remedy)
     return entry if isinstance(entry, dict | bytes) else entry()

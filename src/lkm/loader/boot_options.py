@@ -26,8 +26,7 @@ class BootOptions:
     letter; *signatures_enforced* is ``module.sig_enforce``, which cannot be unset again;
     *locked_down* is ``lockdown=``, whose two levels both keep unsigned modules out. *spectre_v2*
     tells whether an x86 kernel minds Spectre v2, where the processor does: ``mitigations=off``,
-    ``nospectre_v2`` and ``spectre_v2=off`` end that. *ignored* are the words whose values the
-    kernel does not take, so that they change nothing.
+    ``nospectre_v2`` and ``spectre_v2=off`` end that.
     """
 
     modules_disabled: bool = False
@@ -35,20 +34,16 @@ class BootOptions:
     signatures_enforced: bool = False
     locked_down: bool = False
     spectre_v2: bool = True
-    ignored: tuple[str, ...] = ()
 
 
 def boot_options(command_line: str) -> BootOptions:
     """Return what *command_line* says."""
     disabled = enforced = locked_down = False
     blacklist: frozenset[str] = frozenset()
-    ignored: list[str] = []
     for name, value, _at in words(command_line):
         if name == "--" and value is None:
             break
         folded = name.replace("-", "_")
-        if not _is_taken(folded, value):
-            ignored.append(name if value is None else f"{name}={value}")
         if folded == "nomodule":
             disabled = _boolean(value, disabled)
         elif folded == "module.sig_enforce":
@@ -64,8 +59,18 @@ def boot_options(command_line: str) -> BootOptions:
         signatures_enforced=enforced,
         locked_down=locked_down,
         spectre_v2=_minds_spectre(command_line),
-        ignored=tuple(ignored),
     )
+
+
+def ignored_words(command_line: str) -> tuple[str, ...]:
+    """Return the words of these options whose values the kernel does not take: they do nothing."""
+    found: list[str] = []
+    for name, value, _at in words(command_line):
+        if name == "--" and value is None:
+            break
+        if not _is_taken(name.replace("-", "_"), value):
+            found.append(name if value is None else f"{name}={value}")
+    return tuple(found)
 
 
 def _is_taken(name: str, value: str | None) -> bool:

@@ -101,7 +101,7 @@ def test_the_evidence_names_who_would_offer_it_and_the_remedy_the_generic_one() 
     offered = Providers((), ("crc32c_intel", "crc32c_generic"))
     (finding,) = init_findings(verdict_of(an_asking_module(), algorithms=lambda _name: offered))
 
-    assert "crc32c_intel, crc32c_generic" in finding.evidence
+    assert "crc32c_intel and crc32c_generic would" in finding.evidence
     assert finding.remedy.startswith("load crc32c_generic first")
 
 

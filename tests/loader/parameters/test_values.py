@@ -255,3 +255,17 @@ def test_a_query_that_is_not_read_is_doubted_and_a_bad_one_told() -> None:
         (0, True, 0),
         (0, False, 2),
     ]
+
+
+def test_a_refusal_tells_what_the_parameter_takes() -> None:
+    module = facts_of(image_from_bytes(a_parameter_module(), name="tiny"), KERNEL)
+    declared = declared_parameters(module)
+    remedies = {
+        given: [each.remedy for each in set_parameters("tiny", declared, given, Setting())]
+        for given in ("small=256", "yes=maybe", "list=x", "num=x")
+    }
+
+    assert remedies["small=256"] == ["small takes a byte, 0 to 255"]
+    assert remedies["yes=maybe"] == ["yes takes Y or N"]
+    assert remedies["num=x"] == ["num takes an int, -2147483648 to 2147483647"]
+    assert remedies["list=x"][0].startswith("list takes up to 4 values, each an int, ")

@@ -375,6 +375,20 @@ def test_without_the_library_it_could_not_tell(monkeypatch: pytest.MonkeyPatch) 
     assert seen(appended(MODULE, b"S"), a_6_1()) == (errno.EBADMSG, [])
 
 
+@pytest.mark.parametrize(
+    ("kernel", "number"),
+    [({"signatures_enforced": True}, errno.EKEYREJECTED), ({"locked_down": True}, errno.EPERM)],
+)
+def test_what_cannot_be_verified_decides_where_only_signed_modules_are_let_in(
+    kernel: dict[str, object], number: int
+) -> None:
+    data = signed(MODULE, KEY, CERTIFICATE)
+
+    _file, findings = examined(data, a_6_1(certificates=None, **kernel))
+
+    assert [(each.errno, each.could_not_tell) for each in findings] == [(number, True)]
+
+
 def test_where_the_certificates_are_not_known_it_could_not_tell_but_of_those_enrolled() -> None:
     kernel = a_6_1(certificates=None, enrolled=(CERTIFICATE,))
 

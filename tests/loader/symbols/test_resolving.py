@@ -41,7 +41,7 @@ def test_who_was_caught_sees_no_gpl_only_symbols_whatever_the_licence(name: str)
 
     assert caught.refusal is not None
     assert (caught.errno, caught.refusal.check) == (errno.ENOENT, "gpl-only")
-    assert name in caught.refusal.remedy
+    assert name in caught.refusal.evidence
     assert (wrapper.errno, wrapper.taints & Taint.PROPRIETARY) == (0, 0)
 
 

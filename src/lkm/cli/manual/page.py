@@ -32,6 +32,8 @@ _SECTIONS = (
 _TOOL_STATUS = "0 if all that was asked was done, 1 if any of it was not."
 _VERB_STATUS = "0 yes or done, 1 no, 2 wrong usage, 3 it cannot be told."
 _JSON_KEYS = ("json", "on")
+# What every action of a verb takes.
+_COMMON = frozenset({"help", "json", "no_cache"})
 
 
 # The files that are written by hand, each with its page.
@@ -136,8 +138,18 @@ def _all_options(command: Command) -> list[str]:
     return [
         *_options(theirs, "The options are:"),
         *_options(ours, "These are lkm's own, and must be spelled out:"),
+        *_common(command),
         *[line for action in _actions(command) for line in _action(action)],
     ]
+
+
+def _common(command: Command) -> list[str]:
+    """Return the options that every action of a verb takes, told once."""
+    if not command.actions:
+        return []
+    own = {option.key for option in command.options}
+    shared = [each for each in command.actions[0].options if each.key in _COMMON - own]
+    return _options(shared, "Every action takes those, and this:")
 
 
 def _actions(command: Command) -> tuple[Command, ...]:
@@ -155,8 +167,24 @@ def _action(action: Command) -> list[str]:
     return [
         f".Ss {action.name}{words.replace(' Ar ', ' ')}",
         *text_lines(sentence(action.purpose)),
-        *_options(action.options, "Its options are:"),
+        *_words(action),
+        *_options(
+            [option for option in action.options if option.key not in _COMMON],
+            "Its options are:",
+        ),
     ]
+
+
+def _words(action: Command) -> list[str]:
+    """Return what each word of an action is, where something is told of it."""
+    pairs = zip(action.words, action.word_texts or [""] * len(action.words), strict=True)
+    told = [(word, text) for word, text in pairs if text]
+    if not told:
+        return []
+    items = [
+        line for word, text in told for line in (f".It Ar {word}", *text_lines(sentence(text)))
+    ]
+    return [".Bl -tag -width Ds", *items, ".El"]
 
 
 def _command_lists() -> list[str]:

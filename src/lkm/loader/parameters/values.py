@@ -236,7 +236,9 @@ def _taken(parameter: Parameter) -> str:
     if kind in INTEGERS:
         size, signed = INTEGERS[kind]
         bits = 8 * (size or parameter.word)
-        lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        lowest, highest = (
+            (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+        )
         article = "an" if kind == "int" else "a"
         told = f"{article} {kind}, {lowest} to {highest}"
     elif kind in {"charp", "string"}:

@@ -79,9 +79,15 @@ def sandbox_log_document(lines: Iterable[LogLine]) -> Document:
     }
 
 
-def sandbox_file_document(path: str, data: bytes) -> Document:
-    """Return a file of the sandbox's /proc or /sys, as text."""
-    return {"schema": "lkm.sandbox-file/1", "path": path, "text": decode(data)}
+def sandbox_file_document(path: str, data: bytes, entries: tuple[str, ...] | None) -> Document:
+    """Return a file of the sandbox's /proc or /sys, as text; *entries* are those of a folder."""
+    return {
+        "schema": "lkm.sandbox-file/1",
+        "path": path,
+        "kind": "file" if entries is None else "folder",
+        "text": decode(data),
+        "entries": None if entries is None else list(entries),
+    }
 
 
 def sandbox_module_document(name: str, module: LoadedModule | None) -> Document:
