@@ -26,7 +26,8 @@ from lkm.kernel.sandbox_status import Status, read_status
 from lkm.kernel.sandbox_writing import Write
 from lkm.kernel.store import Store, state_path
 from lkm.kernel.sysfs import SysFolder
-from lkm.loader.findings import ASKING, LogLine
+from lkm.loader.facts import ASKING
+from lkm.loader.findings import LogLine
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
 from lkm.teaching import RELEASE as TEACHING_RELEASE

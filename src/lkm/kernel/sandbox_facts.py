@@ -23,8 +23,7 @@ from lkm.kernel.rows import as_crc, as_state, read_areas, read_percpu
 from lkm.kernel.store import as_number, as_text
 from lkm.loader.boot_options import boot_options
 from lkm.loader.btf.checks import MISMATCH
-from lkm.loader.facts import KernelFacts, KernelSymbol, Providers
-from lkm.loader.findings import ASKING
+from lkm.loader.facts import ASKING, KernelFacts, KernelSymbol, Providers
 from lkm.loader.taint import Taint
 from lkm.names import alias_name, module_name
 from lkm.tree.catalog import SYMBOLS, Catalog

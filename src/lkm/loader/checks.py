@@ -9,7 +9,6 @@ Source: kernel/module/main.c, load_module and what it calls.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -23,7 +22,7 @@ from lkm.loader.file.elf_checks import elf_checks
 from lkm.loader.file.given import GivenFile
 from lkm.loader.file.module_facts import module_facts
 from lkm.loader.file.section_checks import found_sections
-from lkm.loader.findings import DAMAGED, Finding, LogLine, blind, refusal, unforceable
+from lkm.loader.findings import Finding, LogLine, blind
 from lkm.loader.init.checks import init
 from lkm.loader.memory.checks import memory, name_free, percpu_memory, struct_size, writable_code
 from lkm.loader.memory.placing import place
@@ -33,18 +32,16 @@ from lkm.loader.modinfo_checks import (
     content_taints,
     livepatch,
     source_taints,
-    taint_finding,
     taints_at_once,
     vermagic,
 )
-from lkm.loader.parameters.declared import declared_parameters
-from lkm.loader.parameters.values import Conditions, Setting, set_parameters
+from lkm.loader.parameters.checks import arguments, parameters, sysfs_name
 from lkm.loader.releases import EARLY_CHECKS, LONG_LINES, was_read
 from lkm.loader.relocations.arm64_plts import jump_tables
 from lkm.loader.relocations.checks import relocations
 from lkm.loader.signatures.checks import signature, unsigned
 from lkm.loader.symbols.checks import duplicate_exports, linked_owners, symbols
-from lkm.loader.symbols.crcs import module_layout
+from lkm.loader.symbols.crcs import exports_without_crcs, module_layout
 from lkm.loader.taint import UNTAINTED, Taint, ends_lock_debugging
 from lkm.module.file import ModuleImage
 
@@ -176,87 +173,6 @@ def release(_module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
             ),
             could_not_tell=True,
         )
-
-
-def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Taint by exports that have no CRC, on a kernel that compares CRCs."""
-    if kernel.modversions and any(export.crc is None for export in module.exports):
-        if not kernel.options.module_force_load:
-            yield unforceable("export-crc", "it exports symbols without CRCs")
-            return
-        text = f"{module.name}: no versions for exported symbols: kernel tainted."
-        yield taint_finding("export-crc", Taint.FORCED, text, kernel)
-
-
-def arguments(module: ModuleFacts, _kernel: KernelFacts) -> Iterator[Finding]:
-    """Copy the text of the parameters, which must be there, be it empty."""
-    if module.params is None:
-        yield Finding(
-            check="arguments",
-            errno=errno.EFAULT,
-            evidence="the text of the parameters is a null pointer",
-            remedy="give an empty text instead",
-        )
-
-
-def parameters(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Set the parameters that were given; what cannot be set refuses the module."""
-    try:
-        declared = declared_parameters(module)
-    except FormatError as error:
-        yield blind(error)
-        return
-    yield from set_parameters(
-        module.name,
-        declared,
-        module.params or "",
-        Setting(),
-        Conditions(
-            dynamic_debug=kernel.options.dynamic_debug_core,
-            locked_down=kernel.locked_down,
-            asking=kernel.asking,
-        ),
-    )
-
-
-def sysfs_name(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Refuse what cannot be in ``/sys/module``: a built-in's name, none, two files of a name."""
-    if module.name in kernel.sysfs_names:
-        yield Finding(
-            check="builtin-name",
-            errno=errno.EINVAL,
-            log=(LogLine(3, f"{module.name}: module is already loaded"),),
-            evidence=f"{module.name} is built into the kernel",
-            remedy="it need not be loaded: the kernel has it",
-        )
-    elif not module.name:
-        warning = "kobject: ((____ptrval____)): attempted to be registered with empty name!"
-        yield Finding(
-            check="module-name",
-            errno=errno.EINVAL,
-            log=(LogLine(4, "------------[ cut here ]------------"), LogLine(4, warning)),
-            evidence="the name in its struct module is empty",
-            remedy=DAMAGED,
-            kernel_taint=Taint.WARNED,
-        )
-    else:
-        yield from _same_parameters(module)
-
-
-def _same_parameters(module: ModuleFacts) -> Iterator[Finding]:
-    shown: set[str] = set()
-    for parameter in declared_parameters(module):
-        if parameter.mode and parameter.name in shown:
-            path = f"/module/{module.name}/parameters/{parameter.name}"
-            text = f"sysfs: cannot create duplicate filename '{path}'"
-            evidence = f"it declares two parameters named {parameter.name}"
-            remedy = "give each parameter its own name in the module's source"
-            yield refusal(
-                "parameter", text, errno.EEXIST, level=4, evidence=evidence, remedy=remedy
-            )
-            return
-        if parameter.mode:
-            shown.add(parameter.name)
 
 
 def checks_of(kernel: KernelFacts) -> tuple[Check, ...]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from lkm.elf.constants import ELFCLASS32, ELFCLASS64, ELFDATA2LSB, ELFDATA2MSB, EM_X86_64
 from lkm.elf.file import ElfFile, Section
 from lkm.elf.symbols import Symbol
-from lkm.loader.findings import ASKING
 from lkm.loader.options import DEBIAN, KernelOptions
 from lkm.loader.releases import Change, Version, parse_version
 from lkm.loader.taint import UNTAINTED, Taint
@@ -24,6 +23,9 @@ from lkm.vmlinux.certificates import Certificate
 
 if TYPE_CHECKING:
     from lkm.loader.memory.placing import Placed
+
+ASKING = "modprobe"
+"""The name of the process that asks the kernel, in the lines that have one."""
 
 SHF_ALLOC = 2
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from lkm.errors import LkmError
 from lkm.loader.check_ids import CHECK_IDS
+from lkm.loader.facts import KernelFacts
 from lkm.loader.taint import UNTAINTED, Taint
-
-ASKING = "modprobe"
-"""The name of the process that asks the kernel, in the lines that have one."""
 
 DAMAGED = "the file is damaged or no module: take it anew from its package"
 """What helps against bytes that no build has made."""
@@ -96,4 +94,27 @@ def refusal(
         log=(LogLine(level, text),),
         evidence=evidence or text,
         remedy=remedy,
+    )
+
+
+def taint_finding(
+    check: str,
+    taint: Taint,
+    text: str,
+    kernel: KernelFacts,
+    *,
+    level: int = 4,
+    always: bool = False,
+) -> Finding:
+    """Return the finding that taints module and kernel.
+
+    The kernel logs *text* the first time that it gets this taint, or *always*.
+    """
+    said = always or not kernel.tainted & taint
+    return Finding(
+        check=check,
+        log=(LogLine(level, text),) if said else (),
+        evidence=text,
+        taint=taint,
+        kernel_taint=taint,
     )

@@ -12,7 +12,7 @@ from itertools import chain
 
 from lkm.elf.constants import EM_X86_64
 from lkm.loader.facts import KernelFacts, ModuleFacts
-from lkm.loader.findings import Finding, LogLine, refusal, unforceable
+from lkm.loader.findings import Finding, LogLine, refusal, taint_finding, unforceable
 from lkm.loader.signatures.checks import unsigned
 from lkm.loader.taint import UNTAINTED, Taint
 
@@ -150,26 +150,3 @@ def _told_again(
     if first:
         text = f"{module.name}: module license taints kernel."
         yield Finding(check="license", log=(LogLine(4, text),), evidence=text)
-
-
-def taint_finding(
-    check: str,
-    taint: Taint,
-    text: str,
-    kernel: KernelFacts,
-    *,
-    level: int = 4,
-    always: bool = False,
-) -> Finding:
-    """Return the finding that taints module and kernel.
-
-    The kernel logs *text* the first time that it gets this taint, or *always*.
-    """
-    said = always or not kernel.tainted & taint
-    return Finding(
-        check=check,
-        log=(LogLine(level, text),) if said else (),
-        evidence=text,
-        taint=taint,
-        kernel_taint=taint,
-    )

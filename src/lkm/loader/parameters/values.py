@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lkm._text import decode, encode
-from lkm.loader.findings import ASKING, Finding, LogLine
+from lkm.loader.facts import ASKING
+from lkm.loader.findings import Finding, LogLine
 from lkm.loader.parameters.debug_query import UnreadQueryError, debug_query_lines
 from lkm.loader.parameters.declared import INTEGERS, Parameter, shown_number
 from lkm.loader.parameters.truth import truth

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Iterator, Sequence
 
 from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
-from lkm.loader.findings import Finding, LogLine, refusal, unforceable
+from lkm.loader.findings import Finding, LogLine, refusal, taint_finding, unforceable
 from lkm.loader.taint import Taint
 
 _LAYOUT = "module_layout"
@@ -111,3 +111,13 @@ def _layout(kernel: KernelFacts) -> KernelSymbol | None:
     """Return ``module_layout``, None where it is not known: every kernel that compares has it."""
     known = kernel.symbols.get(_LAYOUT, ())
     return known[0] if known else None
+
+
+def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
+    """Taint by exports that have no CRC, on a kernel that compares CRCs."""
+    if kernel.modversions and any(export.crc is None for export in module.exports):
+        if not kernel.options.module_force_load:
+            yield unforceable("export-crc", "it exports symbols without CRCs")
+            return
+        text = f"{module.name}: no versions for exported symbols: kernel tainted."
+        yield taint_finding("export-crc", Taint.FORCED, text, kernel)
