@@ -126,10 +126,11 @@ def test_the_configuration_is_in_the_file_beside_it(
     assert len(config) == len(options)
 
 
-def test_facts_are_saved_in_less_than_a_megabyte_and_read_back(facts: VmlinuxFacts) -> None:
+def test_facts_are_saved_in_little_and_read_back(facts: VmlinuxFacts) -> None:
     saved = save(facts)
 
-    assert len(saved) < 1_100_000
+    # A megabyte of symbols, and the names of all types, which modules' own types build on.
+    assert len(saved) < 1_700_000
     assert load(saved) == facts
 
 

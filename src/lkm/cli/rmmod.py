@@ -8,7 +8,7 @@ from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, V
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import KernelError, NoTreeError
-from lkm.kernel.loaded import COMING
+from lkm.kernel.loaded import COMING, GOING
 from lkm.kernel.protocol import FORCE
 from lkm.names import ModuleName, module_name, module_name_of_path
 from lkm.tree.builtin import is_builtin
@@ -90,20 +90,18 @@ def _remove(name: ModuleName, word: str, parsed: Parsed, target: Target, console
         return False
     if obstacle is None:
         return True
-    if obstacle:
-        console.error(f"Module {obstacle}")
-        hint_at_waiting(name, target, console)
-    else:
-        # kmod ends with 1 and without a word: it takes the count of -1 for an errno.
-        console.hint(f"{name} is being removed already: its exit has not ended")
+    console.error(f"Module {obstacle}")
+    hint_at_waiting(name, target, console)
     return False
 
 
 def hint_at_waiting(name: str, target: Target, console: Console) -> None:
-    """Say what ends it where *name* is in use by its own init, which the sandbox never runs."""
+    """Say what ends it where *name* is in use by its own code, which the sandbox never runs."""
     found = target.kernel.find(ModuleName(name)) if target.on == "sandbox" else None
     if found is not None and found.state == COMING:
         console.hint(f"its init has not returned: lkm sandbox finish {name} lets it")
+    elif found is not None and found.state == GOING:
+        console.hint(f"its exit has not ended: lkm sandbox finish {name} lets it")
 
 
 def _ask(name: ModuleName, parsed: Parsed, target: Target, *, flags: int) -> None:
@@ -118,7 +116,7 @@ def _ask(name: ModuleName, parsed: Parsed, target: Target, *, flags: int) -> Non
 def _obstacle(name: ModuleName, target: Target) -> str | None:
     """Return what kmod sees in the way, None for nothing; with -f it does not look.
 
-    It says nothing of a module that is going, whose count is below 0: then it is empty.
+    A module that is going, whose count is below 0, is in use, of which kmod says nothing.
     """
     if _is_builtin(name, target):
         return f"{name} is builtin."
@@ -129,8 +127,6 @@ def _obstacle(name: ModuleName, target: Target) -> str | None:
         return f"{name} is in use by: {' '.join(loaded.holders)}"
     if loaded.refcnt is None:
         return "unloading is not supported"
-    if loaded.refcnt < 0:
-        return ""
     return f"{name} is in use" if loaded.refcnt else None
 
 
