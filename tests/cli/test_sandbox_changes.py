@@ -87,7 +87,8 @@ def test_what_is_in_transit_is_said_in_kmods_words(folder: Path) -> None:
     assert f"could not insert module {file}: Device or resource busy" in again.err
     assert "Module owner is in use" in early.err
     assert (going.status, there) == (0, [("owner", "going", -1)])
-    assert (twice.status, "ERROR" in twice.err) == (1, False), "kmod says nothing of it"
+    assert (twice.status, "Module owner is in use" in twice.err) == (1, True)
+    assert "lkm sandbox finish owner" in twice.err
     assert "could not remove module owner: Device or resource busy" in forced.err
     assert (ended.out, loaded()) == ("owner is gone\n", [])
 

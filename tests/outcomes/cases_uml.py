@@ -318,6 +318,8 @@ _LEFT_OUT = frozenset(
         *("livepatch-kept", "both-sections-license", "both-signature-elf"),
         # It reads behind its copy of the file, and hangs.
         "elf-section-name-comment",
+        # It tells of these by warnings with lines of their own.
+        *("memory-too-large", "corner-name-empty"),
     }
 )
 _NOT_FOR_IT = ("signature-", "packed-")

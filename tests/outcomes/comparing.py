@@ -38,7 +38,7 @@ def differences(ours: Seen, theirs: Seen) -> list[str]:
         ("modules", _pages(ours.modules), _pages(theirs.modules)),
         ("out", *_outs(ours, theirs)),
         ("kallsyms", _pages(ours.kallsyms), _pages(theirs.kallsyms)),
-        ("log", log_lines(_told(ours.log, theirs.log)), log_lines(theirs.log)),
+        ("log", log_lines(_told(ours.log, theirs.log)), log_lines(_told(theirs.log, ours.log))),
     )
     for what, mine, real in pairs:
         if mine != real:
@@ -46,14 +46,14 @@ def differences(ours: Seen, theirs: Seen) -> list[str]:
     return found
 
 
-def _told(ours: Sequence[str], theirs: Sequence[str]) -> Sequence[str]:
-    """Return *ours* without messages that are cut off, where the kernel has shown none such.
+def _told(one: Sequence[str], other: Sequence[str]) -> Sequence[str]:
+    """Return the log of *one* side, without messages that are cut off if the *other* has none.
 
-    It holds one back that has no newline any more, until something follows.
+    A kernel holds one back that has no newline any more: it comes with what is logged next.
     """
-    if any(len(record) > _COMPARED for record in theirs):
-        return ours
-    return [record for record in ours if len(record) <= _COMPARED]
+    if any(len(record) > _COMPARED for record in other):
+        return one
+    return [record for record in one if len(record) <= _COMPARED]
 
 
 def log_lines(log: Iterable[str]) -> list[str]:
@@ -83,8 +83,8 @@ def _outs(ours: Seen, theirs: Seen) -> tuple[list[str], list[str]]:
     """Return both sides' lines; a file's mode is compared where the sandbox knows it."""
     mine, real = list(ours.out), list(theirs.out)
     if ours.op.startswith("sys "):
-        known = {_MODE.sub("", line) for line in mine if _MODE.match(line)}
-        real = [line if (bare := _MODE.sub("", line)) in known else bare for line in real]
+        known = {_path(line) for line in mine if _MODE.match(line)}
+        real = [line if _path(line) in known else _MODE.sub("", line) for line in real]
         mine, real = sorted(mine), sorted(real)
     return _pages(mine), _pages(real)
 
@@ -92,6 +92,10 @@ def _outs(ours: Seen, theirs: Seen) -> tuple[list[str], list[str]]:
 def _apart(mine: object, real: object) -> str:
     if not isinstance(mine, list) or not isinstance(real, list):
         return f"lkm {mine!r}, kernel {real!r}"
-    only = [f"lkm only: {line}" for line in mine if line not in real]
-    only += [f"kernel only: {line}" for line in real if line not in mine]
-    return "; ".join(only[:6]) or f"another order: lkm {mine[:6]}, kernel {real[:6]}"
+    only = [f"lkm only: {line}" for line in mine if line not in real][:4]
+    only += [f"kernel only: {line}" for line in real if line not in mine][:4]
+    return "; ".join(only) or f"another order: lkm {mine[:6]}, kernel {real[:6]}"
+
+
+def _path(line: str) -> str:
+    return _MODE.sub("", line).partition(" ")[0]
