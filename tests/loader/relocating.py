@@ -9,6 +9,7 @@ from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
 from lkm.loader.findings import Finding
 from lkm.loader.memory.placing import place
 from lkm.loader.relocations.checks import relocations
+from lkm.loader.symbols.checks import symbols
 from lkm.module.file import image_from_bytes
 from tests.builders.elf import SHF_ALLOC, SHF_WRITE, ARelocation, ASection, ASymbol, a_module
 from tests.loader.examining import a_kernel, facts_of
@@ -49,6 +50,7 @@ def a_relocated(
 
 def placed_in(kernel: KernelFacts, data: bytes) -> ModuleFacts:
     module = facts_of(image_from_bytes(data, name="tm"), kernel)
+    list(symbols(module, kernel))  # it finds what the relocations point at
     return replace(module, placed=place(module, kernel))
 
 

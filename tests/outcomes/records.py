@@ -187,15 +187,7 @@ def _facts(kernel: RealKernel, modules: Sequence[bytes]) -> VmlinuxFacts:
     assert not isinstance(offered, CouldNotTell | NotThere)
     assert isinstance(symbols, KernelSymbols)
     kept = [symbol for symbol in symbols if symbol[2] in _KEPT_SYMBOLS]
-    return VmlinuxFacts(
-        release=facts.release,
-        banner=facts.banner,
-        machine=facts.machine,
-        is_64bit=facts.is_64bit,
-        order=facts.order,
-        vermagic=facts.vermagic,
-        struct_module_size=facts.struct_module_size,
-        type_count=facts.type_count,
+    return facts.replaced(
         exports=tuple([each for each in offered if each.name in touched]),
         kallsyms=KernelSymbols(
             addresses=tuple([symbol[0] for symbol in kept]),
@@ -207,7 +199,6 @@ def _facts(kernel: RealKernel, modules: Sequence[bytes]) -> VmlinuxFacts:
             for name, value in config.items()
             if name.removeprefix("CONFIG_").startswith((*_OPTIONS, *_MORE_OPTIONS, *_OTHER_OPTIONS))
         },
-        certificates=facts.certificates,
         btf=_thinned(kernel.types, modules),
     )
 

@@ -105,7 +105,7 @@ def test_an_elf_kernel_with_any_byte_changed_is_read_or_a_format_error() -> None
 
 def test_a_configuration_from_elsewhere_takes_the_place_of_the_unknown() -> None:
     facts = facts_from(an_elf_kernel())
-    with_it = facts.with_config({"CONFIG_MODULES": "y"})
+    with_it = facts.replaced(config={"CONFIG_MODULES": "y"})
 
     assert with_it.config == {"CONFIG_MODULES": "y"}
     assert with_it.exports == facts.exports

@@ -106,7 +106,7 @@ def examine(
     for check_module in checks_of(kernel):
         if walk.refused_by(check_module(module, walk.kernel)):
             return walk.verdict(module)
-    return walk.verdict(module, linked_owners(module, kernel))
+    return walk.verdict(module, linked_owners(module))
 
 
 def file_findings(given: GivenFile) -> Iterator[Finding]:

@@ -80,16 +80,14 @@ class KernelFacts:
     it compares CRCs, *retpoline* whether it asks modules to be built with retpolines. *symbols*
     hold at least what the module asked about needs and exports: for each name the exporters in the
     kernel's search order. *loaded* maps names to states. *sysfs_names* are built-in modules with
-    a folder of their own in ``/sys/module``. *modules_disabled* keeps all
-    modules out; *nomodule* tells whether its command line did that. *tainted* is what the kernel is
-    tainted by so far.
-    *struct_module_size* is the size of its struct module in bytes, None where it is not known, and
-    then not compared. *certificates* are those that it trusts from the start, None where they are
-    not known; *enrolled* are others that it was told to trust.
-    *btf* is what the type information of modules goes on from, None where that is not known;
-    *btf_mismatch_told* tells whether it has logged, once, that some module's does not fit.
-    *capable* tells whether the asking process has CAP_SYS_MODULE, *locked_down* whether the kernel
-    was locked down.
+    a folder of their own in ``/sys/module``. *modules_disabled* keeps all modules out; *nomodule*
+    tells whether its command line did that. *tainted* is what the kernel is tainted by so far.
+    *struct_module_size* is the size of its struct module in bytes, None where it is not known: then
+    a check says so. *certificates* are those that it trusts from the start, None where they are not
+    known; *enrolled* are others that it was told to trust. *btf* is what the type information of
+    modules goes on from, None where that is not known; *btf_mismatch_told* tells whether it has
+    logged, once, that some module's does not fit. *capable* tells whether the asking process has
+    CAP_SYS_MODULE, *locked_down* whether the kernel was locked down.
 
     *areas_taken* are start and size of the pieces of memory that modules have, *percpu_taken* the
     same of per-CPU data, which begins at *percpu_end*, None where that is not known. *exporters*
@@ -154,9 +152,10 @@ class ModuleFacts:
     *name* is the one in struct module, which it loads under; *log_name* is the modinfo's, which
     some log lines use. *versions* is None without a ``__versions`` section, or where it is to be
     ignored. *modinfo* holds the first value of each key, *namespaces* every ``import_ns``.
-    *params* is what was given at its insert, None for
-    no text at all. *placed* is where it lies in that kernel's
-    memory. *init_returns* is what its init function answers, None where nobody has said that.
+    *params* is what was given at its insert, None for no text at all. *placed* is where it lies in
+    that kernel's memory. *init_returns* is what its init function answers, None where nobody has
+    said that. *imports* are the exporters of its undefined symbols, by the symbols' indexes: the
+    check of the symbols writes them down for those that come after it.
     """
 
     name: str
@@ -177,6 +176,7 @@ class ModuleFacts:
     params: str | None = ""
     init_returns: int | None = None
     placed: Placed | None = None
+    imports: dict[int, KernelSymbol] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def license(self) -> str:

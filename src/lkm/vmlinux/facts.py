@@ -106,8 +106,15 @@ class VmlinuxFacts:
         """What the BTF of modules goes on from."""
         return self._btf.value if isinstance(self._btf, Later) else self._btf
 
-    def with_config(self, config: Config) -> VmlinuxFacts:
-        """Return the same facts with *config*, which came from elsewhere than the image."""
+    def replaced(
+        self,
+        *,
+        exports: Answer[tuple[KernelExport, ...]] | None = None,
+        kallsyms: Answer[KernelSymbols] | None = None,
+        config: Answer[Config] | None = None,
+        btf: Answer[KernelBtf] | None = None,
+    ) -> VmlinuxFacts:
+        """Return the same facts with those that are given, which came from elsewhere."""
         return VmlinuxFacts(
             release=self.release,
             banner=self.banner,
@@ -117,11 +124,11 @@ class VmlinuxFacts:
             vermagic=self.vermagic,
             struct_module_size=self.struct_module_size,
             type_count=self.type_count,
-            exports=self._exports,
-            kallsyms=self._kallsyms,
-            config=config,
+            exports=self._exports if exports is None else exports,
+            kallsyms=self._kallsyms if kallsyms is None else kallsyms,
+            config=self._config if config is None else config,
             certificates=self._certificates,
-            btf=self._btf,
+            btf=self._btf if btf is None else btf,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -7,17 +7,17 @@ not, they are passed over. Source: kernel/module/main.c, apply_relocations and s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lkm.elf.constants import SHN_UNDEF, SHT_REL, SHT_RELA
 from lkm.elf.file import Section
 from lkm.elf.symbols import Symbol
-from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
+from lkm.loader.facts import KernelFacts, ModuleFacts
 from lkm.loader.memory.layout import Layout
 from lkm.loader.relocations.columns import LOW, Columns, read_columns
-from lkm.loader.symbols.resolving import AS_THEY_ARE, resolve
+from lkm.loader.symbols.resolving import AS_THEY_ARE
 
 WORD = 1 << 64
 
@@ -114,7 +114,6 @@ class Linked:
         self._copied = copied
         self._floating = floating
         self._known: dict[int, Value] = {}
-        self._imports: Mapping[int, KernelSymbol] | None = None
 
     def value(self, index: int) -> Value:
         """Return where the symbol of that *index*, which must be there, lies."""
@@ -142,9 +141,7 @@ class Linked:
 
     def _imported(self, symbol: Symbol) -> Value:
         """Return the address of what *symbol* was found to be, its value where nobody has it."""
-        if self._imports is None:
-            self._imports = resolve(self._module, self._kernel).found
-        found = self._imports.get(symbol.index)
+        found = self._module.imports.get(symbol.index)
         if found is None:
             return symbol.value
         if self._kernel.options.uml and found.owner:

@@ -14,15 +14,17 @@ from lkm.loader.symbols.resolving import resolve
 
 def symbols(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
     """Look up every undefined symbol, in the order of the symbol table."""
-    yield from resolve(module, kernel).findings
+    resolved = resolve(module, kernel)
+    module.imports.update(resolved.found)
+    yield from resolved.findings
 
 
-def linked_owners(module: ModuleFacts, kernel: KernelFacts) -> tuple[str, ...]:
+def linked_owners(module: ModuleFacts) -> tuple[str, ...]:
     """Return the loaded modules whose symbols *module* uses, in the order of first use.
 
     Only for a module that the checks let through.
     """
-    found = resolve(module, kernel).found.values()
+    found = module.imports.values()
     return tuple(dict.fromkeys([each.owner for each in found if each.owner]))
 
 

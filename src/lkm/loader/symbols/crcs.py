@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 
 from lkm.loader.facts import KernelFacts, KernelSymbol, ModuleFacts
 from lkm.loader.findings import Finding, LogLine, refusal, taint_finding, unforceable
+from lkm.loader.symbols.assumed import REMEDY, listed
 from lkm.loader.taint import Taint
 
 _LAYOUT = "module_layout"
-_NAMED = 3  # of the symbols whose CRC is not known, this many are named
 
 
 def module_layout(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
@@ -26,6 +26,16 @@ def module_layout(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]
     if layout is not None:
         # Another answer than for any other symbol: ENOEXEC, not EINVAL.
         yield from compare_crc(module, kernel, layout, errno.ENOEXEC)
+
+
+def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
+    """Taint by exports that have no CRC, on a kernel that compares CRCs."""
+    if kernel.modversions and any(export.crc is None for export in module.exports):
+        if not kernel.options.module_force_load:
+            yield unforceable("export-crc", "it exports symbols without CRCs")
+            return
+        text = f"{module.name}: no versions for exported symbols: kernel tainted."
+        yield taint_finding("export-crc", Taint.FORCED, text, kernel)
 
 
 def is_forced(module: ModuleFacts, kernel: KernelFacts) -> bool:
@@ -81,14 +91,13 @@ def is_in_doubt(kernel: KernelFacts, found: KernelSymbol) -> bool:
 
 def in_doubt(names: Sequence[str]) -> Finding:
     """Return the one finding for the symbols *names*, whose CRCs in the kernel are not known."""
-    more = "" if len(names) <= _NAMED else f" and {len(names) - _NAMED} more"
     return Finding(
         check="crc",
         evidence=(
             "whether the CRCs that it was built for are the kernel's, which are not known: "
-            f"{', '.join(names[:_NAMED])}{more}"
+            f"{listed(names)}"
         ),
-        remedy="boot with the kernel's image, or its Module.symvers",
+        remedy=REMEDY,
         could_not_tell=True,
     )
 
@@ -102,7 +111,7 @@ def _other_than_most(found: KernelSymbol, theirs: int, number: int) -> Finding:
             f"whether {theirs:#010x}, which it was built for, is the kernel's CRC of {found.name} "
             f"is not known: most modules of the tree were built for {found.crc or 0:#010x}"
         ),
-        remedy="boot with the kernel's image, or its Module.symvers",
+        remedy=REMEDY,
         could_not_tell=True,
     )
 
@@ -111,13 +120,3 @@ def _layout(kernel: KernelFacts) -> KernelSymbol | None:
     """Return ``module_layout``, None where it is not known: every kernel that compares has it."""
     known = kernel.symbols.get(_LAYOUT, ())
     return known[0] if known else None
-
-
-def exports_without_crcs(module: ModuleFacts, kernel: KernelFacts) -> Iterator[Finding]:
-    """Taint by exports that have no CRC, on a kernel that compares CRCs."""
-    if kernel.modversions and any(export.crc is None for export in module.exports):
-        if not kernel.options.module_force_load:
-            yield unforceable("export-crc", "it exports symbols without CRCs")
-            return
-        text = f"{module.name}: no versions for exported symbols: kernel tainted."
-        yield taint_finding("export-crc", Taint.FORCED, text, kernel)
