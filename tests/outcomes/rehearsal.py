@@ -109,8 +109,8 @@ class Rehearsal:
         return self._insert(step, path, "", 0, params[0] if params else "")
 
     def unprivileged(self, step: Step, rest: str) -> Seen | None:
-        """Do it as a user who may not load modules; what such a one is shown is not rehearsed."""
-        if not rest.startswith(("load ", "iload ", "del ")):
+        """Do it as a user who may not load modules, and is shown no addresses."""
+        if not rest.startswith(("load ", "iload ", "del ", "mods", "syms ")):
             return None
         with Sandbox(self.sandbox.path, capable=False) as sandbox:
             other = Rehearsal(sandbox, self.files, self._before_insert, capable=False)

@@ -167,7 +167,7 @@ class Sandbox:
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
         with self._store.reading() as connection:
-            return loaded_modules(connection)
+            return loaded_modules(connection, capable=self._capable)
 
     def present(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
@@ -176,7 +176,8 @@ class Sandbox:
     def snapshot(self) -> tuple[tuple[LoadedModule, ...], SysFolder | None]:
         """See Kernel."""
         with self._store.reading() as connection:
-            return loaded_modules(connection), sys_module(connection)
+            modules = loaded_modules(connection, capable=self._capable)
+            return modules, sys_module(connection, capable=self._capable)
 
     def find(self, name: ModuleName) -> LoadedModule | None:
         """See Kernel."""
@@ -186,7 +187,7 @@ class Sandbox:
     def sys_module(self) -> SysFolder | None:
         """See Kernel."""
         with self._store.reading() as connection:
-            return sys_module(connection)
+            return sys_module(connection, capable=self._capable)
 
     def insert(
         self,
@@ -322,7 +323,7 @@ class Sandbox:
 
     def _entry(self, path: str) -> Folder | bytes:
         with self._store.reading() as connection:
-            return entry(connection, path)
+            return entry(connection, path, capable=self._capable)
 
     def _value(self, key: str) -> str:
         with self._store.reading() as connection:

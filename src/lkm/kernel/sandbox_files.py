@@ -76,7 +76,8 @@ class ShownKernel:
     """What the files show: the kernel, its *modules*, newest first, and the *files* of each.
 
     *files* are by the modules' numbers; *kallsyms* makes the whole symbol table. Where
-    *kptr_restrict* is 2, nobody is shown an address; below that root is, and it is root who asks.
+    *kptr_restrict* is 2, nobody is shown an address; below that root is. *hides_addresses* tells
+    whether the one who asks is shown none.
     """
 
     release: str
@@ -85,6 +86,7 @@ class ShownKernel:
     tainted: int
     modules_disabled: bool
     kptr_restrict: int
+    hides_addresses: bool
     options: KernelOptions
     modules: Sequence[ShownModule]
     files: Iterable[tuple[int, ModuleFile]]
@@ -128,7 +130,7 @@ def _listed(module: ShownModule) -> LoadedModule:
 
 def _shown_addresses(text: bytes, kernel: ShownKernel) -> bytes:
     """Return *text*, whose lines begin with addresses, as its kernel shows it."""
-    if kernel.kptr_restrict < KPTR_NOBODY:
+    if not kernel.hides_addresses:
         return text
     return _ADDRESS.sub(lambda found: b"0" * len(found[0]), text)
 
@@ -221,6 +223,6 @@ def _file_entry(file: ModuleFile, kernel: ShownKernel) -> bytes | Refused:
         return _WRITE_ONLY
     if file.data is None:
         return Refused(errno.ENODATA, "only code of the module tells it, which does not run here")
-    if file.folder == "sections" and kernel.kptr_restrict >= KPTR_NOBODY:
+    if file.folder == "sections" and kernel.hides_addresses:
         return b"0x" + b"0" * len(file.data[2:-1]) + b"\n"
     return file.data

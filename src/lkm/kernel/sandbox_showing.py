@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lkm.kernel import kernel_rows, rows
@@ -20,32 +21,35 @@ from lkm.kernel.sandbox_files import (
 from lkm.kernel.sysfs import SysFolder
 
 
-def shown_modules(connection: sqlite3.Connection) -> tuple[ShownModule, ...]:
-    """Return the loaded modules, newest first, as root is shown them."""
+def shown_modules(
+    connection: sqlite3.Connection, *, capable: bool = True
+) -> tuple[ShownModule, ...]:
+    """Return the loaded modules, newest first, as root is shown them, or who is not *capable*."""
     values = kernel_rows.read_values(connection)
     counted = kernel_rows.read_options(values).module_unload
-    hidden = int(values["kptr_restrict"]) >= KPTR_NOBODY
     found = rows.read_modules(connection, counted=counted)
-    return tuple([_hidden(module) for module in found]) if hidden else found
+    return tuple([_hidden(module) for module in found]) if _hides(values, capable) else found
 
 
-def loaded_modules(connection: sqlite3.Connection) -> tuple[LoadedModule, ...]:
+def loaded_modules(
+    connection: sqlite3.Connection, *, capable: bool = True
+) -> tuple[LoadedModule, ...]:
     """Return the same, without what only their folders show."""
-    return tuple([shown.loaded for shown in shown_modules(connection)])
+    return tuple([shown.loaded for shown in shown_modules(connection, capable=capable)])
 
 
-def sys_module(connection: sqlite3.Connection) -> SysFolder | None:
+def sys_module(connection: sqlite3.Connection, *, capable: bool = True) -> SysFolder | None:
     """Return the folder ``/sys/module``."""
-    folder = entry(connection, "/sys/module")
+    folder = entry(connection, "/sys/module", capable=capable)
     return plain_folders(folder) if isinstance(folder, dict) else None
 
 
-def entry(connection: sqlite3.Connection, path: str) -> Folder | bytes:
+def entry(connection: sqlite3.Connection, path: str, *, capable: bool = True) -> Folder | bytes:
     """Return what *path* holds. Raises ``FileError``."""
-    return find_entry(shown_files(connection), path)
+    return find_entry(shown_files(connection, capable=capable), path)
 
 
-def shown_files(connection: sqlite3.Connection) -> Folder:
+def shown_files(connection: sqlite3.Connection, *, capable: bool = True) -> Folder:
     """Return the folder that holds all that the kernel shows."""
     values = kernel_rows.read_values(connection)
     kernel = kernel_facts(connection)
@@ -57,13 +61,22 @@ def shown_files(connection: sqlite3.Connection) -> Folder:
             tainted=int(kernel.tainted),
             modules_disabled=kernel.modules_disabled,
             kptr_restrict=int(values["kptr_restrict"]),
+            hides_addresses=_hides(values, capable),
             options=kernel.options,
-            modules=shown_modules(connection),
+            modules=shown_modules(connection, capable=capable),
             files=rows.read_files(connection),
             builtin_folders=sorted(kernel.sysfs_names),
             kallsyms=lambda: kernel_rows.own_kallsyms(connection) + rows.read_kallsyms(connection),
         )
     )
+
+
+def _hides(values: Mapping[str, str], capable: bool) -> bool:  # of the one who asks
+    """Tell whether the kernel shows zeros for addresses, as it does to all but root anyway.
+
+    With kptr_restrict 0 it goes by perf_event_paranoid, which distributions have above 1.
+    """
+    return not capable or int(values["kptr_restrict"]) >= KPTR_NOBODY
 
 
 def _hidden(module: ShownModule) -> ShownModule:

@@ -145,6 +145,30 @@ CASES = (
         ),
     ),
     Case(
+        id="addresses",
+        what="kptr_restrict 0, 1 and 2: who is shown addresses, root or another",
+        files={"m": OK},
+        steps=(
+            load("m"),
+            *[
+                step
+                for level in (0, 1, 2)
+                for step in do(
+                    f"write /proc/sys/kernel/kptr_restrict {level}",
+                    "cat /proc/sys/kernel/kptr_restrict",
+                    "mods",
+                    "syms tm_ok",
+                    "cat /sys/module/tm_ok/sections/.exit.text",
+                    "umode mods",
+                    "umode syms tm_ok",
+                )
+            ],
+            *do("write /proc/sys/kernel/kptr_restrict 3"),
+            *do("write /proc/sys/kernel/kptr_restrict 0"),
+            delete("tm_ok"),
+        ),
+    ),
+    Case(
         id="blacklist",
         what="module_blacklist= of two names, and one that is not on it",
         files={"m": OK, "s": tiny("tm_static"), "c": debian("crc8")},
