@@ -6,7 +6,7 @@ import errno as errno_module
 from dataclasses import dataclass
 
 from lkm.errors import LkmError
-from lkm.loader.check_ids import CHECK_IDS
+from lkm.loader.check_ids import CHECK_IDS, RESTS_ON
 from lkm.loader.facts import KernelFacts
 from lkm.loader.taint import UNTAINTED, Taint
 
@@ -47,6 +47,14 @@ class Finding:
         """Hold that the id is one of ``CHECK_IDS``."""
         if self.check not in CHECK_IDS:
             raise ValueError(f"no check has the id {self.check!r}")
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """Return the facts of the kernel that the check goes by: names of ``KernelFacts`` fields.
+
+        Which file each comes from is what ``lkm sandbox status`` tells.
+        """
+        return RESTS_ON[self.check]
 
     @property
     def refuses(self) -> bool:

@@ -65,11 +65,14 @@ def error_facts(error: LkmError) -> dict[str, object]:
 
 def _told_by_the_loader(error: KernelError | CannotTellError) -> dict[str, object]:
     """Return what a kernel, or its engine, tells of its answer, and why that is so."""
+    from lkm.loader.check_ids import RESTS_ON  # few errors come from there
+
     answered = error if isinstance(error, KernelError) else None
     return {
         "errno": None if answered is None else answered.errno,
         "log": [] if answered is None else list(answered.log),
         "check": error.check or None,
         "evidence": error.evidence or None,
+        "rests_on": list(RESTS_ON.get(error.check, ())),
         "could_not_tell": answered is None,
     }
