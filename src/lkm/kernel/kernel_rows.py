@@ -8,15 +8,18 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lkm._text import encode
 from lkm.errors import FormatError
-from lkm.kernel.booting import BootFacts
 from lkm.kernel.store import as_bytes, as_number, as_text
 from lkm.loader.findings import LogLine
 from lkm.loader.options import OPTION_NAMES, KernelOptions
 from lkm.vmlinux.btf import KernelBtf
 from lkm.vmlinux.certificates import Certificate, parse_certificate
+
+if TYPE_CHECKING:
+    from lkm.kernel.booting import BootFacts
 
 _TEXTS = (
     "release",

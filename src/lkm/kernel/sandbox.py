@@ -12,18 +12,15 @@ import errno
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lkm._text import encode
 from lkm.errors import FileError
-from lkm.kernel import kernel_rows, sandbox_inserting, sandbox_removing
-from lkm.kernel.booting import BootFacts, boot_facts, read_symvers
-from lkm.kernel.enrolling import check_certificates, read_enrolled
+from lkm.kernel import kernel_rows
 from lkm.kernel.loaded import LoadedModule
 from lkm.kernel.sandbox_files import Folder
-from lkm.kernel.sandbox_inserting import NEVER, InitReturns, refused, told_doubts
 from lkm.kernel.sandbox_showing import entry, loaded_modules, shown_files, sys_module
 from lkm.kernel.sandbox_status import Status, read_status
-from lkm.kernel.sandbox_writing import Write
 from lkm.kernel.store import Store, state_path
 from lkm.kernel.sysfs import SysFolder
 from lkm.loader.facts import ASKING
@@ -33,6 +30,12 @@ from lkm.names import ModuleName
 from lkm.teaching import RELEASE as TEACHING_RELEASE
 from lkm.teaching import teaching_root
 from lkm.tree.installed import tree_directory
+
+# What boots and what changes a kernel is imported where that is done: it brings the readers of
+# images and the whole engine with it, which takes longer than to show a file of the sandbox.
+if TYPE_CHECKING:
+    from lkm.kernel.booting import BootFacts
+    from lkm.kernel.sandbox_inserting import InitReturns
 
 _WRITE_REMEDIES = {
     errno.EINVAL: "the value is not one that it takes; nothing was changed",
@@ -118,6 +121,9 @@ class Sandbox:
         own. Raises ``NoTreeError`` and what reading tree, image and certificates raises, and
         leaves the old kernel then. A state of lkm's that is damaged is replaced.
         """
+        from lkm.kernel.booting import read_symvers
+        from lkm.kernel.enrolling import check_certificates, read_enrolled
+
         self._store.ask_own()
         certificates = tuple(certificates)
         check_certificates(certificates)  # before an image is read, which takes longer
@@ -206,6 +212,8 @@ class Sandbox:
         what ``answer`` was told of that module, else 0. Raises ``CannotTellError`` where that
         hangs on what nobody has said, and ``UsageError`` for a module without init.
         """
+        from lkm.kernel import sandbox_inserting
+
         if init_returns is None:
             init_returns = self._answers.get(image.name)
         with self._store.changing() as connection:
@@ -221,11 +229,11 @@ class Sandbox:
                 ),
             )
         if verdict.errno:
-            raise refused(image, verdict)
+            raise sandbox_inserting.refused(image, verdict)
         name = sandbox_inserting.loaded_name(image, verdict)
-        for doubt in told_doubts(verdict):
+        for doubt in sandbox_inserting.told_doubts(verdict):
             self._tell(f"could not tell ({doubt.check}): {doubt.evidence}")
-        if init_returns == NEVER:
+        if init_returns == sandbox_inserting.NEVER:
             self._tell(
                 f"{name} stays coming: its init has not returned "
                 f"(lkm sandbox finish {name} lets it)"
@@ -242,6 +250,8 @@ class Sandbox:
         Where its *exit_hangs* the module stays, going. Raises ``UsageError`` for a module that
         has no exit then.
         """
+        from lkm.kernel import sandbox_removing
+
         with self._store.changing() as connection:
             sandbox_removing.remove(
                 connection, name, flags=flags, exit_hangs=exit_hangs, capable=self._capable
@@ -258,6 +268,8 @@ class Sandbox:
         errno, or an exit. Raises ``NotLoadedError``, a ``KernelError`` (EINVAL) where nothing
         waits, and ``UsageError`` for a number that it cannot return.
         """
+        from lkm.kernel import sandbox_removing
+
         with self._store.changing() as connection:
             sandbox_removing.finish(connection, name, returned)
         return self.find(name)
@@ -267,11 +279,15 @@ class Sandbox:
 
         Raises ``NotLoadedError``, for one that is going as well, and ``NoUnloadingError``.
         """
+        from lkm.kernel import sandbox_removing
+
         with self._store.changing() as connection:
             sandbox_removing.hold(connection, name)
 
     def release_hold(self, name: ModuleName) -> None:
         """Give back a reference that ``hold`` took; raises as that, and where there is none."""
+        from lkm.kernel import sandbox_removing
+
         with self._store.changing() as connection:
             sandbox_removing.release_hold(connection, name)
 
@@ -283,6 +299,8 @@ class Sandbox:
         ``FileError`` with the kernel's errno, and ``CannotTellError`` for a parameter that code of
         the module takes.
         """
+        from lkm.kernel.sandbox_writing import Write
+
         with self._store.changing() as connection:
             number = Write(connection, path, value).carry_out(shown_files(connection))
         if number:  # what was logged of it has to stay
@@ -339,6 +357,8 @@ def _found(
     vmlinux: str = "",
 ) -> tuple[dict[str, str], BootFacts]:
     """Return the values of a kernel to boot that were given, and the facts that were found."""
+    from lkm.kernel.booting import boot_facts
+
     root = os.path.abspath(root)
     directory = os.path.abspath(directory or tree_directory(root, release))
     values = {
