@@ -286,3 +286,21 @@ def _entries(folder: int, newest: str) -> Iterator[tuple[bool, int, str, int]]:
                 continue  # another process has removed it
             if stat.S_ISREG(found.st_mode):
                 yield entry.name == newest, found.st_mtime_ns, entry.name, found.st_size
+
+
+def private_folder(name: str) -> str:
+    """Return a folder of this user's own beside the entries, made if need be, for whole files.
+
+    Empty where nothing is to be remembered, or where somebody else may write there.
+    """
+    folder = default_folder(os.environ)
+    if not folder:
+        return ""
+    path = os.path.join(folder, name)
+    try:
+        _make(folder)
+        _make(path)
+        with _Folder(folder), _Folder(path):
+            return path
+    except (OSError, ValueError):
+        return ""

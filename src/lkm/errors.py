@@ -11,6 +11,10 @@ import os
 
 from lkm._text import quoted
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class LkmError(Exception):
     """The root of every error that lkm raises."""
@@ -301,13 +305,30 @@ class LabError(LkmError):
 
 
 class NoLabProgramError(LabError):
-    """A program that the lab needs is not there; *package* is Debian's that has it."""
+    """A program that the lab needs is not there.
 
-    def __init__(self, program: str, problem: str, package: str) -> None:
+    *packages* has the package with it, by distribution; *package* is Debian's.
+    """
+
+    def __init__(self, program: str, problem: str, packages: Sequence[tuple[str, str]]) -> None:
         self.program = program
-        self.package = package
-        self.remedy = f"install it (Debian: apt-get install {package})"
-        super().__init__(f"{program} {problem} (Debian: {package})")
+        self.packages = tuple(packages)
+        self.package = dict(packages).get("debian", "")
+        ways = [
+            f"{_INSTALLERS[name][1]} {package} ({_INSTALLERS[name][0]})"
+            for name, package in packages
+        ]
+        self.remedy = f"install it: {', '.join(ways)}"
+        super().__init__(f"{program} {problem}")
+
+
+_INSTALLERS = {
+    "debian": ("Debian, Ubuntu", "apt-get install"),
+    "fedora": ("Fedora", "dnf install"),
+    "arch": ("Arch", "pacman -S"),
+    "opensuse": ("openSUSE", "zypper install"),
+    "alpine": ("Alpine", "apk add"),
+}
 
 
 class GuestFailedError(LabError):

@@ -1,39 +1,88 @@
-"""What comes back from a guest over its serial ports.
+"""What a guest's init says over its channel, apart from the kernel's messages.
 
-The first port is the kernel's console. The second takes what the init has to say, apart from the
-kernel's messages; its last line tells how that ended, and that it ended at all:
+The channel is a stream of frames: a line of two words, then as many bytes as the second says.
 
-    lab: exit status NUMBER
+    hello 0          the kernel has come to the init
+    out N, err N     bytes that the command wrote to stdout, to stderr
+    outz N, errz N   the same, gzipped
+    ended N          N bytes: the command's exit status in digits; output may follow
+    status N         the same; nothing follows
+    state N          lines of /proc/modules of those that are not Live, which were asked for
+
+A line is a few bytes and a serial port moves a few hundred KB a second, hence the gzip.
 """
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-END = "lab: exit status "
+from lkm.errors import FormatError
+
+_WHAT = "lab channel"
+_LONGEST_LINE = 32
+_LARGEST = 1 << 20
+_GZIP = 31  # zlib's word for a gzip header, and the largest window
+_LARGEST_UNPACKED = 1 << 24
+KINDS = ("hello", "out", "err", "outz", "errz", "ended", "status", "state")
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What stood on the second port: the *output* before the end line, and the exit *status*.
+class Frame:
+    """One frame, unpacked: its *kind* is never one with a z."""
 
-    *status* is None where the line is missing: the guest died, or was stopped.
-    """
-
-    output: str
-    status: int | None
+    kind: str
+    data: bytes
 
 
-def parse_output(data: bytes) -> Said:
-    """Return what the guest said; bytes that are no UTF-8 are replaced."""
-    text = as_text(data)
-    before, found, rest = text.rpartition(END)
-    number = rest.strip()
-    if not found or not (number.isascii() and number.isdigit() and len(number) <= 3):
-        return Said(text, None)
-    return Said(before, int(number))
+class Reader:
+    """Takes bytes as they come, and gives the frames that are whole."""
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._offset = 0
+
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """Yield the frames that end in *data*. Raises ``FormatError`` for what is none."""
+        self._held += data
+        while (frame := self._take()) is not None:
+            yield frame
+
+    def _take(self) -> Frame | None:
+        line, newline, rest = self._held.partition(b"\n")
+        if not newline:
+            if len(line) > _LONGEST_LINE:
+                raise FormatError(_WHAT, "a line that does not end", offset=self._offset)
+            return None
+        kind, _blank, digits = line.decode("ascii", "replace").partition(" ")
+        if kind not in KINDS or not (digits.isascii() and digits.isdecimal()):
+            raise FormatError(_WHAT, f"no frame begins with {line[:40]!r}", offset=self._offset)
+        size = int(digits)
+        if size > _LARGEST:
+            raise FormatError(_WHAT, f"a frame of {size} bytes", offset=self._offset)
+        if len(rest) < size:
+            return None
+        self._held = rest[size:]
+        frame = self._unpacked(kind, rest[:size])
+        self._offset += len(line) + 1 + size
+        return frame
+
+    def _unpacked(self, kind: str, data: bytes) -> Frame:
+        if not kind.endswith("z"):
+            return Frame(kind, data)
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            whole = unpacker.decompress(data, _LARGEST_UNPACKED)
+        except zlib.error:
+            raise FormatError(_WHAT, "damaged gzip", offset=self._offset) from None
+        if not unpacker.eof:
+            raise FormatError(_WHAT, "gzip that does not end", offset=self._offset)
+        return Frame(kind[:-1], whole)
 
 
-def as_text(data: bytes) -> str:
-    """Return what came over a serial line, whose lines end with CR LF, as plain lines."""
-    return data.decode(errors="replace").replace("\r\n", "\n")
+def parse_status(data: bytes) -> int:
+    """Return the exit status in a frame's *data*. Raises ``FormatError``."""
+    if not (data.isdigit() and len(data) <= 3):
+        raise FormatError(_WHAT, f"no exit status: {data[:40]!r}")
+    return int(data)

@@ -1,105 +1,184 @@
-"""Boot a kernel in QEMU, wait until it powers off, and give back what it wrote.
+"""Start a machine in QEMU and talk to it over its serial ports.
 
-No KVM: ``/dev/kvm`` can exist and open and still not work. An *unpacked* ELF kernel with
-CONFIG_PVH boots directly, which takes 3 seconds; with a bzImage most of the time would go into
-emulated decompression. There is no KASLR this way either, so addresses are those in the image.
+    console     the kernel's messages; nothing is written to it
+    channel     what the guest's init has to say, apart from them: see ``channel``
+    terminal    a terminal for a user of the guest
+    monitor     QEMU itself (QMP)
+
+Each is one end of a socket pair, and the initramfs lies in memory: whatever ends this process,
+nothing of a guest is left on the disk, and QEMU ends with it.
+
+An *unpacked* ELF kernel with CONFIG_PVH boots directly, which takes 3 seconds in emulation; with a
+bzImage most of the time would go into emulated decompression. There is no KASLR this way either,
+so addresses are those in the image.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
 import tempfile
-import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from io import RawIOBase
+from typing import IO
 
-from lkm.errors import FileError, GuestFailedError, GuestTimedOutError, NoLabProgramError
-from lkm.lab.channel import as_text, parse_output
+from lkm.errors import FileError, NoLabProgramError
+from lkm.lab.architectures import X86_64, Architecture
 
-_PROGRAM = "qemu-system-x86_64"
-_PACKAGE = "qemu-system-x86"
-_APPEND = "console=ttyS0 quiet panic=-1 rdinit=/init"
-# As many lines tell why a guest ended; a stack trace has about so many.
-_LAST_LINES = 60
+# Without a screen, a disk or a net; a reboot, which is what a panic ends in, ends the machine.
+_ALWAYS = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
+_PORTS = ("console", "channel", "terminal", "monitor")
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
-    """A guest that powered off: its init's exit *status* and *output*, the kernel's *console*."""
+class Machine:
+    """What to start: a *kernel* as QEMU takes it, its path or bytes; the parts of its *initramfs*.
 
-    status: int
-    output: str
-    console: str
-    duration_s: float
-
-
-def run(
-    kernel: bytes,
-    initramfs: bytes,
-    *,
-    append: str = "",
-    memory_mb: int = 512,
-    timeout_s: float = 120,
-) -> Ended:
-    """Boot the ELF *kernel* with *initramfs*; *append* goes behind the command line.
-
-    Raises ``NoLabProgramError``, ``GuestTimedOutError``, and ``GuestFailedError`` where the guest
-    ended before its init said how it had ended. QEMU and its files are gone when this returns,
-    however it returns.
+    *command_line* is the kernel's, whole. *cpu* is QEMU's model; empty for the machine's default.
     """
-    program = shutil.which(_PROGRAM)
-    if program is None:
-        raise NoLabProgramError(_PROGRAM, "is not installed", _PACKAGE)
-    with tempfile.TemporaryDirectory(prefix="lkm-lab-") as name:
-        folder = Path(name)
-        try:
-            (folder / "kernel").write_bytes(kernel)
-            (folder / "initramfs").write_bytes(initramfs)
-        except OSError as error:
-            raise FileError.from_os("write", name, error) from None
-        command = [
-            *(program, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-            *("-accel", "tcg,thread=multi", "-m", str(memory_mb)),
-            *("-kernel", str(folder / "kernel"), "-initrd", str(folder / "initramfs")),
-            *("-append", f"{_APPEND} {append}".rstrip()),
-            *("-serial", f"file:{folder / 'console'}", "-serial", f"file:{folder / 'output'}"),
-        ]
-        started = time.monotonic()
-        said, in_time = _wait(command, timeout_s)
-        duration_s = time.monotonic() - started
-        output, console = _read(folder / "output"), as_text(_read(folder / "console"))
-    if not in_time:
-        raise GuestTimedOutError(timeout_s, as_text(output), _last(said, console))
-    return _ended(output, console, said, duration_s)
+
+    kernel: str | bytes
+    initramfs: Sequence[bytes]
+    command_line: str
+    architecture: Architecture = X86_64
+    accelerator: str = "tcg"
+    cpu: str = "max"
+    memory_mb: int = 512
 
 
-def _wait(command: list[str], timeout_s: float) -> tuple[str, bool]:
-    """Run *command*; return what QEMU itself said, and whether it ended in time."""
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        try:
-            said, _ = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            return "", False
-        finally:
-            process.kill()
-            # Popen itself does not wait after a keyboard interrupt.
-            process.wait()
-    return said.decode(errors="replace"), True
+class Guest:
+    """A machine that runs. Its ports are sockets that do not block; the first two are read only."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], ports: dict[str, socket.socket]
+    ) -> None:
+        self.process = process
+        self.console = ports["console"]
+        self.channel = ports["channel"]
+        self.terminal = ports["terminal"]
+        self._monitor = ports["monitor"]
+
+    def interrupt(self) -> None:
+        """Send the machine an interrupt that cannot be masked; not every architecture has one."""
+        words = [{"execute": "qmp_capabilities"}, {"execute": "inject-nmi"}]
+        with contextlib.suppress(OSError):
+            self._monitor.sendall(b"".join(json.dumps(word).encode() for word in words))
+
+    def said(self) -> str:
+        """Return what QEMU itself wrote, once it has ended: why it could not start, mostly."""
+        output = self.process.stderr
+        return "" if output is None else output.read().decode(errors="replace")
 
 
-def _ended(output: bytes, console: str, said: str, duration_s: float) -> Ended:
-    told = parse_output(output)
-    if told.status is None:
-        raise GuestFailedError(told.output, _last(said, console))
-    return Ended(status=told.status, output=told.output, console=console, duration_s=duration_s)
+def program_of(architecture: Architecture) -> str:
+    """Return the path of the QEMU for *architecture*. Raises ``NoLabProgramError``."""
+    found = shutil.which(architecture.qemu)
+    if found is None:
+        raise NoLabProgramError(architecture.qemu, "is not installed", architecture.packages)
+    return found
 
 
-def _last(said: str, console: str) -> tuple[str, ...]:
-    return tuple([*said.splitlines(), *console.splitlines()][-_LAST_LINES:])
+@contextlib.contextmanager
+def started(machine: Machine) -> Iterator[Guest]:
+    """Start *machine*; at the end of the block it is gone, however that ended.
+
+    Raises ``NoLabProgramError``, ``FileError``.
+    """
+    program = program_of(machine.architecture)
+    with contextlib.ExitStack() as stack:
+        kernel = stack.enter_context(_as_path("kernel", machine.kernel))
+        initramfs = stack.enter_context(_as_path("initramfs", machine.initramfs))
+        pairs = {name: socket.socketpair() for name in _PORTS}
+        for ours, theirs in pairs.values():
+            stack.enter_context(ours)
+            stack.enter_context(theirs)
+        theirs_of = {name: theirs.fileno() for name, (_ours, theirs) in pairs.items()}
+        process = subprocess.Popen(
+            [program, *_arguments(machine, kernel.path, initramfs.path, theirs_of)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=(*theirs_of.values(), *kernel.descriptors, *initramfs.descriptors),
+            # Ctrl-C on the terminal is for us; whether the guest is to end by it we say.
+            start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        )
+        stack.callback(_end, process)
+        for ours, theirs in pairs.values():
+            theirs.close()
+            ours.setblocking(False)
+        yield Guest(process, {name: ours for name, (ours, _theirs) in pairs.items()})
 
 
-def _read(path: Path) -> bytes:
-    return path.read_bytes() if path.exists() else b""
+def _arguments(
+    machine: Machine, kernel: str, initramfs: str, descriptors: dict[str, int]
+) -> list[str]:
+    tcg = machine.accelerator == "tcg"
+    words = [*_ALWAYS, *machine.architecture.options]
+    words += ["-accel", "tcg,thread=multi" if tcg else machine.accelerator]
+    words += ["-cpu", machine.cpu] if machine.cpu else []
+    words += ["-m", str(machine.memory_mb), "-kernel", kernel, "-initrd", initramfs]
+    words += ["-append", machine.command_line]
+    for name, descriptor in descriptors.items():
+        words += ["-chardev", f"socket,id={name},fd={descriptor}"]
+    for name, device in zip(_PORTS, machine.architecture.ports, strict=False):
+        words += ["-device", f"{device},chardev={name}"] if device else ["-serial", f"chardev:{name}"]
+    return [*words, "-mon", "chardev=monitor,mode=control"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A file for QEMU: its *path*, and the *descriptors* that have to stay open for that."""
+
+    path: str
+    descriptors: tuple[int, ...] = ()
+
+
+@contextlib.contextmanager
+def _as_path(name: str, contents: str | bytes | Sequence[bytes]) -> Iterator[_Passed]:
+    """Give *contents* a path: parts one after the other, in memory where that can be."""
+    if isinstance(contents, str):
+        yield _Passed(contents)
+        return
+    parts = [contents] if isinstance(contents, bytes) else contents
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create(name)
+        with open(descriptor, "wb", buffering=0) as file:
+            _write(file, parts, "memory")
+            yield _Passed(f"/proc/self/fd/{descriptor}", (descriptor,))
+        return
+    with tempfile.NamedTemporaryFile(prefix="lkm-lab-", buffering=0) as temporary:
+        _write(temporary, parts, temporary.name)
+        yield _Passed(temporary.name)
+
+
+def _write(file: RawIOBase | IO[bytes], parts: Sequence[bytes], name: str) -> None:
+    try:
+        for part in parts:
+            view = memoryview(part)
+            while view:
+                view = view[file.write(view) or 0 :]
+    except OSError as error:
+        raise FileError.from_os("write", name, error) from None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this process when the one that started it ends, however."""
+    import ctypes  # in the child alone
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,46 @@
+"""Files of the host that come along because a user names them: folders, and words of a command.
+
+They lie in the guest where they lie here, so that a path means the same in both.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from lkm.errors import LabError
+from lkm.lab.contents.files import Files, is_hosts_own
+from lkm.lab.contents.programs import add_libraries
+
+# A word may name a file by chance; a large one has to be meant.
+_LARGEST_BY_NAME = 64 << 20
+
+
+def add_folder(files: Files, folder: str) -> None:
+    """Put *folder*, or a single file, into *files*. Raises ``FileError``, ``LabError``."""
+    path = os.path.abspath(folder)
+    if path == "/" or is_hosts_own(path):
+        raise LabError(f"{folder} cannot be copied into a guest: it is not a folder of files")
+    if os.path.isdir(path):
+        files.copy_tree(path)
+    else:
+        files.copy(path)
+
+
+def add_named(files: Files, command: Sequence[str]) -> tuple[str, ...]:
+    """Put the files into *files* that words of *command* name; return their paths.
+
+    What the guest has at such a path stays. A program gets its libraries.
+    """
+    found: list[str] = []
+    for word in command:
+        path = os.path.abspath(word)
+        if not word or path in files or is_hosts_own(path) or not os.path.isfile(path):
+            continue
+        if os.path.getsize(path) > _LARGEST_BY_NAME or not os.access(path, os.R_OK):
+            continue
+        files.copy(path)
+        found.append(path)
+        if os.access(path, os.X_OK):
+            add_libraries(files, path)
+    return tuple(found)

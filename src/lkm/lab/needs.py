@@ -1,0 +1,61 @@
+"""What can be known before a guest is started: that its kernel, or its memory, will not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lkm.errors import LabError
+from lkm.lab.architectures import ARM64, Architecture
+
+# Why the lab needs each option built in, by the architecture; for all of them first.
+_OF_ALL = {
+    "BLK_DEV_INITRD": "to start from an initramfs",
+    "BINFMT_ELF": "to run programs",
+    "BINFMT_SCRIPT": "to run the guest's init",
+    "PROC_FS": "for /proc",
+    "SYSFS": "for /sys",
+    "DEVTMPFS": "for /dev",
+}
+_OF_X86 = {"SERIAL_8250_CONSOLE": "to be heard over a serial port"}
+_OF_ARM64 = {
+    "SERIAL_AMBA_PL011_CONSOLE": "to be heard over a serial port",
+    "SERIAL_8250_PCI": "for a channel beside its console",
+}
+# Beside its kernel and its files a guest needs so much, and the files lie there twice while they
+# are unpacked.
+_BESIDE_MB = 128
+_LEAST_MB = 512
+_STEP_MB = 128
+
+
+def check_config(
+    config: Mapping[str, str], path: str, architecture: Architecture, *, with_modules: bool
+) -> None:
+    """Raise ``LabError`` where the configuration at *path* lacks what the lab needs."""
+    needed = {**_OF_ALL, **(_OF_ARM64 if architecture is ARM64 else _OF_X86)}
+    if with_modules:
+        needed["MODULES"] = "to load modules"
+    lacking = [f"CONFIG_{name}=y {why}" for name, why in needed.items() if config.get(name) != "y"]
+    if lacking:
+        error = LabError(f"this kernel lacks what the lab needs: {', '.join(lacking)} ({path})")
+        error.remedy = "take another kernel, or build this one with it"
+        raise error
+
+
+def memory_for(kernel_bytes: int, initramfs_bytes: int, asked_mb: int | None) -> int:
+    """Return the guest's memory in MiB: *asked_mb*, or what it needs and at least 512.
+
+    Raises ``LabError`` where it needs more than was asked for.
+    """
+    needed = (kernel_bytes + 2 * initramfs_bytes >> 20) + _BESIDE_MB
+    if asked_mb is None:
+        return max(_LEAST_MB, -(-needed // _STEP_MB) * _STEP_MB)
+    if asked_mb < needed:
+        error = LabError(
+            f"{asked_mb} MiB of memory are too few: the kernel, its files "
+            f"({initramfs_bytes >> 20} MiB, twice while they are unpacked) and what it needs to "
+            f"run take {needed} MiB"
+        )
+        error.remedy = f"say --memory {needed} or more, or take fewer --modules"
+        raise error
+    return asked_mb
