@@ -128,11 +128,11 @@ def test_an_unknown_release_is_told_those_that_were_fetched(fetched: Path) -> No
     assert (ran.status, f"fetched: {RELEASE}" in ran.err) == (3, True)
 
 
-def test_fetched_kernels_are_listed_with_their_roots(fetched: Path) -> None:
+def test_fetched_kernels_are_listed_with_a_mark_and_their_roots(fetched: Path) -> None:
     ran = lkm("kernels")
     assert ran.status == 0
-    assert ran.out.splitlines()[0].split()[-1] == "ROOT"
-    assert ran.out.splitlines()[-1].split()[-1] == str(fetched)
+    mark, release, *_, config = ran.out.splitlines()[-1].split()
+    assert (mark, release, config) == ("+", RELEASE, f"{fetched}/boot/config-{RELEASE}")
 
     last = json.loads(lkm("kernels", "--json").out)["kernels"][-1]
     assert (last["release"], last["root"], last["running"]) == (RELEASE, str(fetched), False)

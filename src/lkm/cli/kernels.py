@@ -3,8 +3,9 @@
 One line a kernel that has a modules directory or an image: release, number of modules, state of
 its indexes, image and configuration. A star marks the running one. The indexes are up to date;
 stale: a module is newer than they are; missing; unusable: one is none, of another version or cut
-off; or unreadable, as a tree may be that only root may read. The kernels that `lkm lab get` has
-fetched are listed as well, unless --root names a folder; a last column then tells each one's root.
+off; or unreadable, as a tree may be that only root may read.
+Without --root those that `lkm lab get` has fetched follow, marked by a plus: each has a root of its
+own, the folder that its boot folder lies in.
 Exit status: 0, or 1 where there is none.
 """
 
@@ -63,11 +64,10 @@ def run(args: argparse.Namespace, console: Console) -> int:
 def _print(
     kernels: list[tuple[str, InstalledKernel]], root: str, running: str, console: Console
 ) -> None:
-    several = any(place != root for place, _ in kernels)
-    rows = [("", "RELEASE", "MODULES", "INDEXES", "IMAGE", "CONFIG", "ROOT" if several else "")]
+    rows = [("", "RELEASE", "MODULES", "INDEXES", "IMAGE", "CONFIG")]
     for place, kernel in kernels:
-        mark = "*" if kernel.release == running and place == root else ""
-        rows.append((mark, *_row(kernel), printable(place) if several else ""))
+        mark = "+" if place != root else "*" if kernel.release == running else ""
+        rows.append((mark, *_row(kernel)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

@@ -91,7 +91,7 @@ def _others(root: str, release: str) -> str:
         said.append(f"`lkm lab get` has put one into the root {fetched[release]}")
     elif fetched:
         said.append(f"fetched: {', '.join(fetched)}")
-    elif release.endswith(_OF_DEBIAN):
+    if release.endswith(_OF_DEBIAN) and release not in fetched:
         said.append(f"`lkm lab get debian:{release}` may fetch it")
     return "; ".join(said)
 
