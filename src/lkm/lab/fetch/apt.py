@@ -29,14 +29,18 @@ _NETWORK = "is this machine on the network? `apt-get update` as root shows wheth
 Tick = Callable[[], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A package that apt can download: sizes in bytes, as downloaded and as unpacked."""
+    """A package that apt can download, and those that it *depends* on.
+
+    Sizes are in bytes, as downloaded and as unpacked.
+    """
 
     name: str
     version: str
     size: int
     installed_size: int
+    depends: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,19 @@ class Apt:
             text = self._run("apt-cache", "show", "--no-all-versions", name)
         except PackageToolError:
             return None
-        fields = dict(re.findall(r"^(Version|Size|Installed-Size): (\S+)$", text, re.MULTILINE))
+        wanted = "Version|Size|Installed-Size|Depends|Pre-Depends"
+        fields = dict(re.findall(rf"^({wanted}): (.+)$", text, re.MULTILINE))
         if "Version" not in fields:
             return None
-        sizes = int(fields.get("Size", 0)), int(fields.get("Installed-Size", 0)) << 10
-        return Package(name, fields["Version"], *sizes)
-
-    def depends(self, name: str) -> tuple[str, ...]:
-        """Return the packages that *name* needs, by name."""
-        text = self._run("apt-cache", "depends", "--important", name)
-        return tuple(re.findall(r"^ +\|?(?:Pre)?Depends: ([^<\s]\S*)$", text, re.MULTILINE))
+        depends = f"{fields.get('Pre-Depends', '')},{fields.get('Depends', '')}"
+        return Package(
+            name=name,
+            version=fields["Version"],
+            size=int(fields.get("Size", 0)),
+            installed_size=int(fields.get("Installed-Size", 0)) << 10,
+            # Of what may stand in for each other the first, and no versions.
+            depends=tuple([each.split()[0] for each in depends.split(",") if each.strip()]),
+        )
 
     def update(self, tick: Tick) -> None:
         """Fetch the package lists anew, into the state of lkm's own."""
@@ -196,6 +203,8 @@ def _shown(command: tuple[str, ...]) -> str:
 
 def _reason(text: str) -> str:
     """Return the line that tells why a tool failed: the last that names a cause, else the last."""
-    lines = [line.strip().removeprefix("E: ").rstrip(":.") for line in text.splitlines() if line.strip()]
+    lines = [
+        line.strip().removeprefix("E: ").rstrip(":.") for line in text.splitlines() if line.strip()
+    ]
     causes = [line for line in lines if line.startswith("Failed to fetch")]
     return (causes or lines or [""])[-1]

@@ -41,14 +41,12 @@ def choose(apt: Apt, source: Source) -> Chosen:
     package = apt.package(name) if name else None
     if package is None:
         raise _unknown(known, source)
-    depends = apt.depends(package.name)
-    images = [each for each in depends if each.startswith(IMAGE)]
+    images = [each for each in package.depends if each.startswith(IMAGE)]
     if images:  # a package that only names the newest
         package = apt.package(images[0])
         if package is None:
             raise _unknown(known, source)
-        depends = apt.depends(package.name)
-    parts = [apt.package(each) for each in depends if each.startswith(_PARTS)]
+    parts = [apt.package(each) for each in package.depends if each.startswith(_PARTS)]
     return Chosen(package, tuple([part for part in parts if part is not None]))
 
 
