@@ -81,12 +81,13 @@ def kmod() -> Path:
 def _a_clean_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """Keep the user's own options, sandbox and cache out of every test."""
+    """Keep the user's own options, sandbox, cache and kernels out of every test."""
     for name in ("MODPROBE_OPTIONS", "KMOD_LOG", "MODPROBE_MODULE", "LKM_STATE"):
         monkeypatch.delenv(name, raising=False)
     state = tmp_path_factory.getbasetemp() / "state"
     monkeypatch.setenv("XDG_STATE_HOME", str(state))
     monkeypatch.setenv("LKM_CACHE", str(tmp_path_factory.getbasetemp() / "lkm-cache"))
+    monkeypatch.setenv("LKM_DATA", str(tmp_path_factory.getbasetemp() / "no-data"))
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
     yield
     shutil.rmtree(state, ignore_errors=True)

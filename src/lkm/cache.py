@@ -140,7 +140,7 @@ class _Folder:
         self.fd: Final = os.open(path, flags)
 
     def __enter__(self) -> _Folder:
-        if not _is_own(os.fstat(self.fd)):
+        if not is_own(os.fstat(self.fd)):
             os.close(self.fd)
             raise PermissionError
         return self
@@ -149,7 +149,8 @@ class _Folder:
         os.close(self.fd)
 
 
-def _is_own(found: os.stat_result) -> bool:
+def is_own(found: os.stat_result) -> bool:
+    """Tell whether what was *found* belongs to this user, and no other may write it."""
     return found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
@@ -220,7 +221,7 @@ def _opened(folder: int, name: str) -> FileIO:
     file = open(fd, "rb", buffering=0)  # noqa: SIM115  # for the caller
     found = os.fstat(fd)
     largest = _HEADER.size + _LARGEST_ENTRY
-    if not stat.S_ISREG(found.st_mode) or not _is_own(found) or found.st_size > largest:
+    if not stat.S_ISREG(found.st_mode) or not is_own(found) or found.st_size > largest:
         file.close()
         raise PermissionError
     return file

@@ -354,3 +354,33 @@ class GuestTimedOutError(LabError):
         self.output = output
         self.last = last
         super().__init__(f"the guest still ran after {timeout_s:g} s")
+
+
+class FetchError(LabError):
+    """A distribution's kernel could not be fetched; *remedy* tells what helps, or another way."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(problem)
+
+
+class NoPackageToolError(FetchError):
+    """The program that fetches packages of a distribution is not there, or unknown to lkm."""
+
+
+class NoSuchKernelError(FetchError):
+    """The distribution has no such kernel; *there* are the series that it has, oldest first."""
+
+    def __init__(self, problem: str, there: tuple[str, ...], remedy: str = "") -> None:
+        self.there = there
+        super().__init__(problem, remedy)
+
+
+class PackageToolError(FetchError):
+    """A package tool failed: *command* is what it was asked for, *said* its last line."""
+
+    def __init__(self, command: str, said: str, remedy: str = "") -> None:
+        self.command = command
+        self.said = said
+        super().__init__(f"{command}: {said}", remedy)

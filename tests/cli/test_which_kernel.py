@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,67 @@ def test_facts_that_were_saved_are_read_back_whole(facts: Path, tmp_path: Path) 
 
     assert read_kernel_facts(str(written)) == read_kernel_facts(str(facts))
     assert os.listdir(tmp_path).count("written") == len(list(tmp_path.glob("written*")))
+
+
+@pytest.fixture
+def fetched(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the kernel under ``root`` where fetched ones lie; return its new root."""
+    monkeypatch.setenv("LKM_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("LKM_STATE", str(tmp_path / "sandbox"))
+    place = tmp_path / "data/kernels" / RELEASE
+    place.parent.mkdir(parents=True)
+    shutil.move(root, place)
+    (place / "boot").mkdir()
+    (place / f"boot/config-{RELEASE}").write_text("CONFIG_MODULES=y\n")
+    return place
+
+
+@pytest.mark.parametrize("option", ["--release", "--kernel"])
+def test_a_fetched_kernel_is_found_by_its_release(fetched: Path, option: str) -> None:
+    ran = lkm("find", "vfat", option, RELEASE, "--json")
+    assert ran.status == 0, ran.err
+    (module,) = json.loads(ran.out)["modules"]
+    assert module["file"].startswith(str(fetched))
+    assert lkm("kconfig", option, RELEASE).out.startswith(f"# {RELEASE}, from {fetched}/boot")
+    assert lkm("--on", "sandbox", "find", "vfat", option, RELEASE).status == 0
+
+
+def test_a_sandbox_boots_a_fetched_kernel_and_the_lesson_looks_there(fetched: Path) -> None:
+    ran = lkm("sandbox", "boot", "--release", RELEASE, "--json")
+    assert (ran.status, json.loads(ran.out)["root"]) == (0, str(fetched)), ran.err
+
+    assert "lacks modules that the lesson loads" in lkm("tour", "--release", RELEASE).err
+
+
+@pytest.mark.usefixtures("fetched")
+def test_another_root_and_kmods_commands_do_not_know_fetched_kernels() -> None:
+    assert lkm("find", "vfat", "--root", "/", "--release", RELEASE).status == 3
+    assert lkm("sandbox", "boot", "--root", "/", "--release", RELEASE).status == 3
+    assert lkm("modinfo", "-k", RELEASE, "vfat").status == 1
+    assert lkm("modprobe", "-S", RELEASE, "-D", "vfat").status == 1
+
+
+def test_an_unknown_release_is_told_those_that_were_fetched(fetched: Path) -> None:
+    del fetched
+    ran = lkm("find", "vfat", "--release", "9.9")
+    assert (ran.status, f"fetched: {RELEASE}" in ran.err) == (3, True)
+
+
+def test_fetched_kernels_are_listed_with_a_mark_and_their_roots(fetched: Path) -> None:
+    ran = lkm("kernels")
+    assert ran.status == 0
+    mark, release, *_, config = ran.out.splitlines()[-1].split()
+    assert (mark, release, config) == ("+", RELEASE, f"{fetched}/boot/config-{RELEASE}")
+
+    last = json.loads(lkm("kernels", "--json").out)["kernels"][-1]
+    assert (last["release"], last["root"], last["running"]) == (RELEASE, str(fetched), False)
+    assert str(fetched) not in lkm("kernels", "--root", "/").out
+
+
+@pytest.mark.usefixtures("fetched")
+def test_the_shell_offers_fetched_kernels_to_lkms_own_verbs() -> None:
+    def offered(*words: str) -> str:
+        return lkm("complete", "fish", str(len(words) + 1), "lkm", *words, "").out
+
+    assert RELEASE in offered("find", "--release")
+    assert RELEASE not in offered("modinfo", "-k")

@@ -27,6 +27,7 @@ from lkm.kernel.sandbox import Sandbox
 from lkm.kernel.sandbox_status import Status
 from lkm.loader.boot_options import ignored_words
 from lkm.teaching import RELEASE, teaching_root
+from lkm.tree.fetched import root_of_release
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RELEASE",
         help="which of the root's kernels; may be left out where there is but one",
     )
-    boot.add_argument("--root", default="/", metavar="DIR", help="the file system root it lies in")
+    boot.add_argument(
+        "--root",
+        metavar="DIR",
+        help="the file system root it lies in (default: /, else where `lkm lab get` has put it)",
+    )
     boot.add_argument(
         "--vmlinux", default="", metavar="FILE", help="its image, or saved facts of it"
     )
@@ -100,13 +105,14 @@ def run(args: argparse.Namespace, console: Console) -> int:
 
 
 def _boot(sandbox: Sandbox, args: argparse.Namespace, console: Console) -> int:
-    release, root = args.release or "", args.root
+    release, root = args.release or "", args.root or ""
     if args.teaching:
-        if release or args.vmlinux or root != "/":
+        if release or args.vmlinux or root not in ("", "/"):
             raise UsageError("--teaching names a kernel already; leave out the others")
         release, root = RELEASE, teaching_root()
     elif args.vmlinux and not release:
         release = read_kernel_facts(args.vmlinux).release or ""
+    root = root or root_of_release(release)
     status = sandbox.boot(
         release or only_release(root),
         root,

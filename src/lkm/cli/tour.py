@@ -32,6 +32,7 @@ from lkm.tour.events import Ran, Run, Scene
 from lkm.tour.loading import LOADING
 from lkm.tour.telling import Style, summary, tell
 from lkm.tree.catalog import Catalog, Entry
+from lkm.tree.fetched import root_of_release
 from lkm.tree.installed import tree_directory
 
 _NEEDED = ("btrfs", "vfat", "fat")
@@ -95,7 +96,7 @@ def _scene(args: argparse.Namespace, folder: str) -> Scene:
     if args.on == "live":
         root, release = "/", os.uname().release
     elif args.root or args.release:
-        root = args.root or "/"
+        root = args.root or root_of_release(args.release or "")
         release = args.release or only_release(root)
     else:
         root, release = teaching_root(), RELEASE

@@ -8,6 +8,7 @@ from lkm._value import Value
 from lkm.cli.opening import sandbox_status
 from lkm.errors import NoTreeError, UsageError
 from lkm.tree.catalog import Catalog
+from lkm.tree.fetched import fetched_roots, root_of_release
 from lkm.tree.installed import MODULE_FOLDERS, installed_kernels, releases, tree_directory
 
 TYPE_CHECKING = False
@@ -116,13 +117,15 @@ def chosen(args: Namespace, console: Console) -> Chosen:
         status = sandbox_status(console)
         if not tree and not root and release in ("", status.release):
             tree = status.directory
-        root, release = root or status.root, release or status.release
+        root = root or root_of_release(release, status.root)
+        release = release or status.release
     elif root not in ("", "/"):
         release = release or only_release(root)
     else:
-        root, default = "/", os.uname().release
+        default = os.uname().release
+        running = not args.root and release in ("", default)
+        root = root or root_of_release(release)
         release = release or default
-        running = not args.root and release == default
     return Chosen(
         on=args.on,
         root=root,
@@ -177,10 +180,14 @@ def only_release(root: str) -> str:
     if running in found and root == "/":
         return running
     if not found:
+        fetched = ", ".join(fetched_roots()) if root == "/" else ""
         raise NoTreeError(
             root,
             "no kernel with modules is installed there",
-            "name another --root; `lkm sandbox boot --teaching` boots the one that comes with lkm",
+            f"name one of those fetched with --release: {fetched}"
+            if fetched
+            else "name another --root; `lkm sandbox boot --teaching` boots the one that comes with "
+            "lkm",
         )
     there = ", ".join(found)
     raise UsageError(f"--release is needed: the kernels under {root} are {there}")

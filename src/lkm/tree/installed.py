@@ -31,6 +31,8 @@ _INDEXES = {
     "modules.builtin.alias.bin": "modules.builtin.modinfo",
 }
 _IMAGES = ("vmlinuz-", "vmlinux-")
+# How Debian's releases end, which `lkm lab get` can fetch.
+_OF_DEBIAN = ("-amd64", "-arm64", "-armmp", "-686-pae", "-powerpc64le", "-riscv64", "-s390x")
 # How the copies and signatures end that installing a kernel leaves beside its image.
 _NOT_IMAGES = (".old", ".bak", ".sig", ".signed", ".hmac", ".dpkg-tmp", ".dpkg-new")
 
@@ -68,14 +70,30 @@ def tree_directory(root: str, release: str) -> str:
 
     Raises ``NoTreeError``, whose remedy names the releases that are there.
     """
-    base = _base(root)
+    base = root_base(root)
     directory = f"{base}/{modules_folder(base, release)}/{release}"
     # Without a release it is the folder of all trees.
     if release and os.path.isdir(directory):
         return directory
+    raise NoTreeError(directory, "no such modules directory", _others(root, release))
+
+
+def _others(root: str, release: str) -> str:
+    """Return what to say of the kernels that there are, where *root* has no tree of *release*."""
     there = releases(root)
-    remedy = f"there are: {', '.join(there)}" if there else "there is none for any other release"
-    raise NoTreeError(directory, "no such modules directory", remedy)
+    said = [f"there are: {', '.join(there)}" if there else "there is none for any other release"]
+    if root_base(os.path.abspath(root)):
+        return said[0]
+    from lkm.tree.fetched import fetched_roots  # of another root nobody fetches one
+
+    fetched = fetched_roots()
+    if release in fetched:
+        said.append(f"`lkm lab get` has put one into the root {fetched[release]}")
+    elif fetched:
+        said.append(f"fetched: {', '.join(fetched)}")
+    if release.endswith(_OF_DEBIAN) and release not in fetched:
+        said.append(f"`lkm lab get debian:{release}` may fetch it")
+    return "; ".join(said)
 
 
 def modules_folder(base: str, release: str) -> str:
@@ -141,7 +159,7 @@ def index_state(directory: str) -> str:
 
 def kernel_image(root: str, release: str, directory: str) -> str:
     """Return the path of the kernel image of *release*, empty where there is none."""
-    boot = f"{_base(root)}/boot"
+    boot = f"{root_base(root)}/boot"
     return _first_file(*[f"{boot}/{name}{release}" for name in _IMAGES]) or (
         _first_file(f"{directory}/vmlinuz") if directory else ""
     )
@@ -149,12 +167,12 @@ def kernel_image(root: str, release: str, directory: str) -> str:
 
 def kernel_config(root: str, release: str, directory: str) -> str:
     """Return the path of the configuration of *release*, empty where there is none."""
-    return _first_file(f"{_base(root)}/boot/config-{release}") or (
+    return _first_file(f"{root_base(root)}/boot/config-{release}") or (
         _first_file(f"{directory}/config") if directory else ""
     )
 
 
-def _base(root: str) -> str:
+def root_base(root: str) -> str:
     """Return *root* so that a path can follow it, as modprobe puts them together."""
     return "" if root == "/" else root
 
@@ -162,7 +180,7 @@ def _base(root: str) -> str:
 def _directories(root: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in MODULE_FOLDERS:
-        parent = f"{_base(root)}/{folder}"
+        parent = f"{root_base(root)}/{folder}"
         try:
             with os.scandir(parent) as entries:
                 names = [entry.name for entry in entries if entry.is_dir()]
@@ -192,7 +210,7 @@ def _is_kernels(name: str, directory: str) -> bool:
 
 def _with_image(root: str) -> list[str]:
     """Return the releases that have an image in the root's boot folder."""
-    boot = f"{_base(root)}/boot"
+    boot = f"{root_base(root)}/boot"
     try:
         names = os.listdir(boot)
     except OSError:

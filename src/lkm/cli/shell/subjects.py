@@ -102,10 +102,14 @@ class Subject:
         return tuple(dict.fromkeys(["filename", *[key for key in keys if key != "parmtype"]]))
 
     def releases(self) -> tuple[str, ...]:
-        """Return the releases that have a tree, the newest first."""
-        from lkm.tree.installed import releases
+        """Return the releases that have a tree, the newest first; lkm's verbs know fetched ones."""
+        from lkm.tree.fetched import fetched_roots
+        from lkm.tree.installed import release_order, releases
 
-        return tuple(reversed(releases(self._root() or "/")))
+        found = set(releases(self._root() or "/"))
+        if self._is_verb() and not self._root():
+            found.update(fetched_roots())
+        return tuple(sorted(found, key=release_order, reverse=True))
 
     def _on(self) -> str:
         if self._command.name in _OF_THE_SANDBOX:
@@ -129,6 +133,10 @@ class Subject:
         if root and not release and self._is_verb():
             there = releases(root)
             release = there[0] if len(there) == 1 else ""
+        if self._is_verb():
+            from lkm.tree.fetched import root_of_release
+
+            root = root or root_of_release(release)
         return tree_directory(root or "/", release or os.uname().release)
 
     def _sandbox_directory(self, root: str, release: str) -> str:
@@ -145,6 +153,10 @@ class Subject:
             return tree_directory(root or teaching_root(), release or RELEASE)
         if not root and release in ("", status.release):
             return status.directory
+        if self._is_verb():
+            from lkm.tree.fetched import root_of_release
+
+            root = root or root_of_release(release, status.root)
         return tree_directory(root or status.root, release or status.release)
 
     def _is_verb(self) -> bool:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from lkm.tree.tables import DeviceNode
 
 
-def kernels_document(root: str, running: str, kernels: Iterable[InstalledKernel]) -> Document:
-    """Return the kernels installed under *root*."""
+def kernels_document(
+    root: str, running: str, kernels: Iterable[tuple[str, InstalledKernel]]
+) -> Document:
+    """Return the *kernels*, each with its own root, of which *root* is the one asked about."""
     return {
         "schema": "lkm.kernels/1",
         "root": root,
@@ -26,14 +28,15 @@ def kernels_document(root: str, running: str, kernels: Iterable[InstalledKernel]
         "kernels": [
             {
                 "release": kernel.release,
-                "running": kernel.release == running,
+                "running": kernel.release == running and place == root,
+                "root": place,
                 "directory": kernel.directory or None,
                 "modules": kernel.module_count,
                 "indexes": kernel.indexes or None,
                 "image": kernel.image or None,
                 "config": kernel.config or None,
             }
-            for kernel in kernels
+            for place, kernel in kernels
         ],
     }
 
