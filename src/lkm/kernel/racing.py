@@ -38,9 +38,9 @@ def insert_beside_others(
 ) -> None:
     """Insert *image*, again where another process that did, or removed it, was in the way.
 
-    A removal under way is waited for, two seconds at most, by *pause*, which takes seconds. An
-    EBUSY of which no other process is to be seen may be one that has failed already, or the answer
-    of the module's own init: there is one more try. A call that a signal interrupted is made again
+    A removal under way is waited for, two seconds at most, by *pause*, which takes seconds. EBUSY
+    without another process to be seen may mean one that has failed already, or be the answer of the
+    module's own init: then there is one more try. So there is where a signal cut a wait short,
     unless *stopped* says that it was to end us. Of another kernel than the live one, where nothing
     happens at the same time, the first answer counts. Raises what ``insert`` raises.
     """
@@ -51,8 +51,6 @@ def insert_beside_others(
         except KernelError as error:
             if kernel.name != "live" or not left or stopped() or not _may_be_another(error):
                 raise
-            if error.errno == errno.EINTR:
-                continue
             found = kernel.find(name)
             if found is not None and found.state == GOING:
                 if _is_gone_soon(kernel, name, pause, stopped):
