@@ -198,6 +198,16 @@ def test_release_and_command_line_are_those_of_proc(tmp_path: Path) -> None:
     assert kernel.command_line() == "quiet ro"
 
 
+@pytest.mark.parametrize(("text", "number"), [("12288\n", 12288), ("0\n", 0), ("?\n", None)])
+def test_its_taints_are_those_of_proc(tmp_path: Path, text: str, number: int | None) -> None:
+    kernel = LiveKernel(a_root(tmp_path, folders={}))
+    assert kernel.tainted() is None
+
+    (tmp_path / "proc/sys/kernel/tainted").write_text(text)
+
+    assert kernel.tainted() == number
+
+
 def test_a_kernel_without_module_support_says_what_helps(tmp_path: Path) -> None:
     root = a_root(tmp_path, folders={})
     (tmp_path / "proc/modules").unlink()

@@ -72,6 +72,10 @@ class LiveKernel:
         """See Kernel; empty where ``/proc/cmdline`` cannot be read."""
         return (self._text("/proc/cmdline") or "").rstrip("\n")
 
+    def tainted(self) -> int | None:
+        """See Kernel."""
+        return _number(_text.encode(self._text("/proc/sys/kernel/tainted") or ""))
+
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel.
 
