@@ -18,7 +18,7 @@ def say_interrupted(signal: str, done: Sequence[Step], console: Console) -> None
     told = {
         "loaded": [step.module for step in done if isinstance(step, Insert)],
         "removed": [step.module for step in done if isinstance(step, Remove)],
-        "commands run for": [step.module for step in done if not isinstance(step, Insert | Remove)],
+        "commands run": [step.module for step in done if not isinstance(step, Insert | Remove)],
     }
     parts = [f"{what} until then: {' '.join(names)}" for what, names in told.items() if names]
     console.error(f"interrupted by {signal}; {'; '.join(parts) or 'nothing was changed'}")
