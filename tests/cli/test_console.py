@@ -72,12 +72,13 @@ def test_who_is_not_root_is_told_that_loading_needs_it_and_reading_does_not(
     assert "needs root (CAP_SYS_MODULE); reading needs no root" in ours
 
 
-def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+def test_what_the_kernel_logged_cannot_drive_the_terminal() -> None:
+    error = KernelError("insert", "x", errno.EINVAL, log=("x: \x1b[2J\udcff `a' invalid",))
 
-    error = NotPermittedError("insert", "x", errno.EPERM)
-
-    assert said(a_console(terminal=True), error) == [f"insmod: ERROR: {TEXT}"]
+    assert said(a_console(terminal=True), error) == [
+        f"insmod: ERROR: {TEXT}",
+        "insmod: NOTICE: kernel: x: \\x1b[2J\\xff `a' invalid",
+    ]
 
 
 def test_the_sandbox_tells_its_reasons_and_what_it_logged() -> None:
