@@ -1,168 +1,630 @@
-"""What every kernel keeps to, whichever it is: one file of tests, run for each of them.
+"""What every kernel keeps to, whichever it is: checks that are run for each of them.
 
-A test module makes a subclass of ``KernelContract`` whose ``bench`` fixture gives a kernel with
-nothing loaded of the three modules, and the modules: *owner* exports what *user* needs, and
-*wrong* was built for another kernel.
+Plain functions and asserts, and nothing but lkm and the standard library, so that they run in a
+guest too: ``python3 -m tests.kernel.contract FILES`` goes through all of them on the kernel that
+runs, prints a JSON line for each, and ends with 1 where one failed. The modules are tiny ones
+(``tests/outcomes/tinymods``), which lie in the tree of the kernel; FILES is a folder of such that
+do not load by themselves (``tests.kernel.unfit``). Each check begins and ends with none of them
+loaded.
 """
 
 from __future__ import annotations
 
 import errno
+import json
+import os
+import sys
+import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-import pytest
-
+from lkm.config.modprobe_d import parse
+from lkm.config.settings import Settings
 from lkm.errors import (
     AlreadyLoadedError,
     BadModuleFormatError,
     InUseError,
+    KernelError,
     NotLoadedError,
     UnknownSymbolError,
 )
-from lkm.kernel.loaded import LoadedModule
-from lkm.kernel.protocol import Kernel
+from lkm.kernel.apply import Outcome, apply_plan, image_for
+from lkm.kernel.live import LiveKernel
+from lkm.kernel.loaded import COMING, LIVE, LoadedModule
+from lkm.kernel.procfs import parse_modules
+from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS, IGNORE_VERMAGIC, Kernel
 from lkm.kernel.sysfs import loaded_folders
-from lkm.module.file import ModuleImage
+from lkm.module.file import ModuleImage, read_image
 from lkm.names import ModuleName
+from lkm.resolve.plan import Insert, Remove
+from lkm.resolve.resolver import plan_loads, plan_unload
+from lkm.tree.catalog import Catalog
+
+_OURS = "tm_"
+_FORCED_LOAD, _FORCED_REMOVAL = 1 << 1, 1 << 3  # TAINT_FORCED_MODULE, TAINT_FORCED_RMMOD
+_CHAIN = tuple([ModuleName(f"tm_level{number}") for number in (1, 2, 3, 4)])
+_SLOW_S = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bench:
+    """A kernel to check, and how to get at what is not asked of a ``Kernel``.
+
+    *directory* is its tree, in which the tiny modules are; *files* the folder of those that do not
+    load. *read* gives a file of its ``/proc`` and ``/sys``. *say_init* is told what the init of a
+    module returns, where that does not run; *hold* has a module take a reference on itself, or
+    drop it. *slow_init* starts an insert in another process, with what the init is to return, whose
+    init takes its time; what it returns waits for its end, and returns 0 or the errno.
+    """
+
     kernel: Kernel
-    owner: ModuleImage
-    user: ModuleImage
-    wrong: ModuleImage
-    kallsyms: Callable[[], bytes]  # /proc/kallsyms as its root reads it
+    directory: str
+    files: str
+    read: Callable[[str], bytes]
+    say_init: Callable[[ModuleName, int], None]
+    hold: Callable[[ModuleName, bool], None]
+    slow_init: Callable[[ModuleName, int], Callable[[], int]]
 
-    def symbols_of(self, image: ModuleImage) -> list[str]:
-        """Return type and name of each line that the module has in kallsyms."""
-        end = f"\t[{image.name}]"
-        lines = self.kallsyms().decode().splitlines()
-        return [line.removesuffix(end).split(" ", 1)[1] for line in lines if line.endswith(end)]
+    def image(self, name: str) -> ModuleImage:
+        return image_for(self.kernel, f"{self.directory}/kernel/{name}.ko")
 
-    def loaded(self, image: ModuleImage) -> LoadedModule:
-        found = self.kernel.find(image.name)
-        assert found is not None
+    def unfit(self, name: str) -> ModuleImage:
+        return image_for(self.kernel, f"{self.files}/{name}.ko")
+
+    def insert(self, *names: str, params: str = "") -> None:
+        for name in names:
+            self.kernel.insert(self.image(name), params)
+
+    def loaded(self, name: str) -> LoadedModule:
+        found = self.kernel.find(ModuleName(name))
+        assert found is not None, f"{name} is not loaded"
         return found
 
+    def ours(self) -> list[str]:
+        """Return which of the tiny modules are loaded, newest first."""
+        return [module.name for module in self.kernel.modules() if module.name.startswith(_OURS)]
 
-class KernelContract:
-    def test_a_kernel_says_what_it_is(self, bench: Bench) -> None:
-        assert bench.kernel.name in {"live", "sandbox"}
-        assert bench.kernel.release()
-        assert "\n" not in bench.kernel.command_line()
+    def listed(self) -> dict[str, LoadedModule]:
+        """Return what ``/proc/modules`` itself says."""
+        return {module.name: module for module in parse_modules(_text(self.read("/proc/modules")))}
 
-    def test_an_inserted_module_is_live_and_unused(self, bench: Bench) -> None:
-        bench.kernel.insert(bench.owner)
+    def symbols_of(self, name: str) -> list[str]:
+        """Return type and name of each line that the module has in kallsyms."""
+        return _symbols_of(self.read("/proc/kallsyms"), name)
 
-        module = bench.loaded(bench.owner)
+    def load(self, word: str, *, settings: str = "", first_time: bool = False) -> Outcome:
+        loaded = {module.name: module.state for module in self.kernel.present()}
+        found = Settings(parse(settings, "x.conf"))
+        catalog = Catalog.open(self.directory)
+        (plan,) = plan_loads(word, catalog, found, loaded=loaded)
+        return apply_plan(plan, self.kernel, first_time=first_time)
 
-        assert (module.state, module.refcnt, module.holders) == ("live", 0, ())
-        assert module.size > 0
-        assert module.size % 4096 == 0
+    def unload(self, word: str, *, remove_holders: bool = False) -> Outcome:
+        plan = plan_unload(
+            word,
+            Catalog.open(self.directory),
+            Settings(),
+            loaded=self.kernel.present(),
+            remove_holders=remove_holders,
+        )
+        return apply_plan(plan, self.kernel)
 
-    def test_an_inserted_module_has_a_folder_of_its_own(self, bench: Bench) -> None:
-        name = bench.owner.name
-        before = bench.kernel.sys_module()
-        bench.kernel.insert(bench.owner)
 
-        after = bench.kernel.sys_module()
+def raised(kind: type[KernelError], call: Callable[[], object]) -> KernelError:
+    """Return the error of that *kind* that *call* raises."""
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__} was raised")
 
-        assert before is not None
-        assert after is not None
-        assert name not in before
-        shown = loaded_folders(after, [name])[name]
-        assert shown.initsize is not None
-        assert shown.sections
-        assert shown.unreadable == {}
 
-    def test_the_newest_module_is_listed_first(self, bench: Bench) -> None:
-        bench.kernel.insert(bench.owner)
-        bench.kernel.insert(bench.user)
+def check_a_kernel_says_what_it_is(bench: Bench) -> None:
+    assert bench.kernel.name in {"live", "sandbox"}
+    assert bench.kernel.release() == os.path.basename(bench.directory)
+    assert "\n" not in bench.kernel.command_line()
+    assert bench.kernel.tainted() == int(bench.read("/proc/sys/kernel/tainted"))
 
-        names = [module.name for module in bench.kernel.modules()]
 
-        assert names[:2] == [bench.user.name, bench.owner.name]
+def check_an_inserted_module_is_live_and_unused(bench: Bench) -> None:
+    bench.insert("tm_exp")
 
-    def test_a_user_holds_its_owner(self, bench: Bench) -> None:
-        bench.kernel.insert(bench.owner)
-        bench.kernel.insert(bench.user)
+    module = bench.loaded("tm_exp")
 
-        owner = bench.loaded(bench.owner)
+    assert (module.state, module.refcnt, module.holders) == (LIVE, 0, ())
+    assert module.size > 0
+    assert module.size % 4096 == 0
 
-        assert (owner.refcnt, owner.holders) == (1, (bench.user.name,))
 
-    def test_a_user_without_its_owner_is_refused(self, bench: Bench) -> None:
-        with pytest.raises(UnknownSymbolError) as caught:
-            bench.kernel.insert(bench.user)
+def check_an_inserted_module_has_a_folder_of_its_own(bench: Bench) -> None:
+    name = ModuleName("tm_exp")
+    before = bench.kernel.sys_module()
+    bench.insert(name)
 
-        assert caught.value.errno == errno.ENOENT
-        assert bench.kernel.find(bench.user.name) is None
+    after = bench.kernel.sys_module()
 
-    def test_a_name_that_is_loaded_is_refused(self, bench: Bench) -> None:
-        bench.kernel.insert(bench.owner)
+    assert before is not None
+    assert after is not None
+    assert name not in before
+    shown = loaded_folders(after, [name])[name]
+    assert shown.initsize is not None
+    assert shown.sections
+    assert shown.unreadable == {}
+    assert bench.read("/sys/module/tm_exp/initstate") == b"live\n"
 
-        with pytest.raises(AlreadyLoadedError):
-            bench.kernel.insert(bench.owner)
 
-        assert bench.loaded(bench.owner).refcnt == 0
+def check_the_list_is_that_of_proc_modules_newest_first(bench: Bench) -> None:
+    bench.insert("tm_exp", "tm_ok", "tm_dep")
 
-    def test_a_module_in_use_stays(self, bench: Bench) -> None:
-        bench.kernel.insert(bench.owner)
-        bench.kernel.insert(bench.user)
+    modules = {module.name: module for module in bench.kernel.modules()}
+    listed = bench.listed()
 
-        with pytest.raises(InUseError):
-            bench.kernel.remove(bench.owner.name)
+    assert list(modules) == list(listed)
+    assert list(modules)[:3] == ["tm_dep", "tm_ok", "tm_exp"]
+    for name, module in modules.items():
+        line = listed[name]
+        assert (module.size, module.refcnt, module.state) == (line.size, line.refcnt, line.state)
+        assert (module.address, module.taints) == (line.address, line.taints)
+        assert set(module.holders) == set(line.holders)
+    modules_now, folders = bench.kernel.snapshot()
+    assert modules_now == tuple(modules.values())
+    assert folders is not None
+    assert set(modules) <= set(folders)
 
-        assert bench.loaded(bench.owner).state == "live"
 
-    def test_what_is_not_loaded_cannot_be_removed(self, bench: Bench) -> None:
-        with pytest.raises(NotLoadedError):
-            bench.kernel.remove(ModuleName("lkm_no_such_module"))
+def check_dependencies_are_loaded_before_what_needs_them(bench: Bench) -> None:
+    outcome = bench.load("tm_level4")
 
-    def test_removing_all_of_it_leaves_what_was_before(self, bench: Bench) -> None:
-        before = bench.kernel.modules()
-        bench.kernel.insert(bench.owner)
-        bench.kernel.insert(bench.user)
-        bench.kernel.remove(bench.user.name)
-        bench.kernel.remove(bench.owner.name)
+    assert outcome.error is None
+    assert [step.module for step in outcome.done if isinstance(step, Insert)] == list(_CHAIN)
+    assert bench.ours() == list(reversed(_CHAIN))
 
-        assert bench.kernel.modules() == before
 
-    def test_symbols_come_and_go_with_their_module(self, bench: Bench) -> None:
-        before = bench.kallsyms()
-        bench.kernel.insert(bench.owner)
-        bench.kernel.insert(bench.user)
+def check_what_is_loaded_already_is_not_loaded_again(bench: Bench) -> None:
+    bench.insert("tm_level1", "tm_level2")
 
-        of_owner, of_user = bench.symbols_of(bench.owner), bench.symbols_of(bench.user)
-        modules = [
-            line.rpartition(b"\t")[2] for line in bench.kallsyms().splitlines() if b"\t[" in line
-        ]
+    outcome = bench.load("tm_level3")
 
-        assert any(line[0] in "TDRB" for line in of_owner), "what it exports to everybody"
-        assert len(set(of_owner)) == len(of_owner) > 1
-        assert len(of_user) > 1
-        newest = f"[{bench.user.name}]".encode()
-        assert modules[0] == newest, "modules in the order of /proc/modules"
-        bench.kernel.remove(bench.user.name)
-        assert (bench.symbols_of(bench.owner), bench.symbols_of(bench.user)) == (of_owner, [])
-        bench.kernel.remove(bench.owner.name)
-        assert bench.kallsyms() == before
+    assert [step.module for step in outcome.done if isinstance(step, Insert)] == ["tm_level3"]
+    assert bench.load("tm_level3").done == ()
+    assert isinstance(bench.load("tm_level3", first_time=True).error, AlreadyLoadedError | None)
+    assert bench.ours() == ["tm_level3", "tm_level2", "tm_level1"]
 
-    def test_a_refused_module_leaves_no_symbol(self, bench: Bench) -> None:
-        before = bench.kallsyms()
-        with pytest.raises(UnknownSymbolError):
-            bench.kernel.insert(bench.user)
 
-        assert bench.kallsyms() == before
+def check_soft_dependencies_stand_around_their_module(bench: Bench) -> None:
+    outcome = bench.load("tm_dep", settings="softdep tm_exp pre: tm_ok post: tm_level1\n")
 
-    def test_a_module_for_another_kernel_is_refused(self, bench: Bench) -> None:
-        with pytest.raises(BadModuleFormatError):
-            bench.kernel.insert(bench.wrong)
+    assert outcome.error is None
+    assert bench.ours() == ["tm_dep", "tm_level1", "tm_exp", "tm_ok"]
 
-    def test_bytes_that_are_no_module_are_refused(self, bench: Bench) -> None:
-        nothing = ModuleImage(ModuleName("nothing"), b"\x7fELF" + bytes(300))
 
-        with pytest.raises(BadModuleFormatError):
-            bench.kernel.insert(nothing)
+def check_a_user_holds_its_owners(bench: Bench) -> None:
+    bench.insert(*_CHAIN)
+
+    counts = {name: bench.loaded(name).refcnt for name in _CHAIN}
+    holders = {name: set(bench.loaded(name).holders) for name in _CHAIN}
+    listed = bench.listed()
+
+    assert counts == {"tm_level1": 2, "tm_level2": 1, "tm_level3": 1, "tm_level4": 0}
+    assert holders["tm_level1"] == {"tm_level4", "tm_level2"}
+    assert (holders["tm_level2"], holders["tm_level4"]) == ({"tm_level3"}, set())
+    assert listed["tm_level1"].holders == ("tm_level4", "tm_level2"), "the newest user first"
+    bench.kernel.remove(_CHAIN[3])
+    assert bench.loaded("tm_level1").refcnt == 1
+    assert bench.loaded("tm_level1").holders == ("tm_level2",)
+
+
+def check_a_reference_that_no_module_stands_for_is_counted(bench: Bench) -> None:
+    name = ModuleName("tm_hold")
+    bench.insert(name)
+    bench.hold(name, True)
+
+    held = bench.loaded(name)
+    refused = raised(InUseError, lambda: bench.kernel.remove(name))
+    bench.hold(name, False)
+
+    assert (held.refcnt, held.holders) == (1, ())
+    assert refused.errno == errno.EAGAIN
+    bench.kernel.remove(name)
+    assert bench.ours() == []
+
+
+def check_a_user_without_its_owner_is_refused(bench: Bench) -> None:
+    error = raised(UnknownSymbolError, lambda: bench.insert("tm_dep"))
+
+    assert error.errno == errno.ENOENT
+    assert "tm_dep: Unknown symbol tm_exp_plain (err -2)" in error.log
+    assert bench.ours() == []
+
+
+def check_a_symbol_that_nobody_exports_is_an_unknown_one(bench: Bench) -> None:
+    outcome = bench.load("tm_missing")
+
+    assert isinstance(outcome.error, UnknownSymbolError)
+    lines = [line for line in outcome.error.log if "tm_nowhere" in line]
+    assert len(lines) == 2, "each of the two is told"
+    assert bench.ours() == []
+
+
+def check_a_name_that_is_loaded_is_refused(bench: Bench) -> None:
+    bench.insert("tm_exp")
+
+    error = raised(AlreadyLoadedError, lambda: bench.insert("tm_exp"))
+
+    assert error.errno == errno.EEXIST
+    assert bench.loaded("tm_exp").refcnt == 0
+    assert bench.ours() == ["tm_exp"]
+
+
+def check_a_module_in_use_stays(bench: Bench) -> None:
+    bench.insert("tm_exp", "tm_dep")
+
+    error = raised(InUseError, lambda: bench.kernel.remove(ModuleName("tm_exp")))
+
+    assert error.errno == errno.EAGAIN
+    assert bench.loaded("tm_exp").state == LIVE
+    raised(InUseError, lambda: bench.kernel.remove(ModuleName("tm_exp"), flags=FORCE))
+    assert bench.ours() == ["tm_dep", "tm_exp"], "nor does force take what a module uses"
+
+
+def check_what_is_not_loaded_cannot_be_removed(bench: Bench) -> None:
+    error = raised(NotLoadedError, lambda: bench.kernel.remove(ModuleName("lkm_no_such_module")))
+
+    assert error.errno == errno.ENOENT
+
+
+def check_removing_all_of_it_leaves_what_was_before(bench: Bench) -> None:
+    before = bench.kernel.modules()
+    folders = bench.kernel.sys_module()
+    bench.insert("tm_exp", "tm_dep")
+    bench.kernel.remove(ModuleName("tm_dep"))
+    bench.kernel.remove(ModuleName("tm_exp"))
+
+    assert bench.kernel.modules() == before
+    assert bench.kernel.sys_module() == folders
+
+
+def check_unloading_takes_the_dependencies_that_nothing_uses(bench: Bench) -> None:
+    bench.insert("tm_ok", "tm_exp", "tm_dep", *_CHAIN)
+
+    outcome = bench.unload("tm_dep")
+
+    assert outcome.error is None
+    removed = [step.module for step in outcome.done if isinstance(step, Remove)]
+    assert removed == ["tm_dep", "tm_exp"]
+    # Each is asked once, in loading order, as in kmod: of a chain some stay.
+    assert bench.unload("tm_level4").error is None
+    assert bench.ours() == ["tm_level2", "tm_level1", "tm_ok"]
+    assert bench.unload("tm_level2").error is None
+    assert bench.ours() == ["tm_ok"]
+
+
+def check_unloading_leaves_the_dependencies_that_others_use(bench: Bench) -> None:
+    bench.insert("tm_exp", "tm_usegpl", "tm_dep")
+
+    outcome = bench.unload("tm_dep")
+
+    assert outcome.error is None
+    assert bench.ours() == ["tm_usegpl", "tm_exp"]
+    assert bench.loaded("tm_exp").holders == ("tm_usegpl",)
+    assert isinstance(bench.unload("tm_exp").error, InUseError)
+    assert bench.ours() == ["tm_usegpl", "tm_exp"]
+
+
+def check_holders_are_removed_first_where_that_is_asked_for(bench: Bench) -> None:
+    bench.insert(*_CHAIN)
+
+    outcome = bench.unload("tm_level1", remove_holders=True)
+
+    assert outcome.error is None
+    assert bench.ours() == []
+
+
+def check_parameters_are_visible(bench: Bench) -> None:
+    bench.insert("tm_params", params='i=-5 b inv=1 s="two words" arr=7,8,9 two-words=4')
+
+    folder = bench.kernel.sys_module()
+    shown = {
+        name: bench.read(f"/sys/module/tm_params/parameters/{name}")
+        for name in ("i", "u", "b", "inv", "s", "str", "arr", "renamed", "two_words")
+    }
+
+    assert shown == {
+        "i": b"-5\n",
+        "u": b"2\n",
+        "b": b"Y\n",
+        "inv": b"Y\n",
+        "s": b"two words\n",
+        "str": b"buf\n",
+        "arr": b"7,8,9\n",
+        "renamed": b"0\n",
+        "two_words": b"4\n",
+    }
+    assert folder is not None
+    values = loaded_folders(folder, [ModuleName("tm_params")])[ModuleName("tm_params")].parameters
+    assert {name: values[name] for name in shown} == {
+        name: _text(value).removesuffix("\n") for name, value in shown.items()
+    }
+    assert "hidden" not in values
+
+
+def check_a_value_that_does_not_fit_refuses_the_module(bench: Bench) -> None:
+    error = raised(KernelError, lambda: bench.insert("tm_params", params="i=many"))
+
+    assert error.errno == errno.EINVAL
+    assert "tm_params: `many' invalid for parameter `i'" in error.log
+    assert bench.ours() == []
+
+
+def check_a_parameter_that_it_has_not_is_passed_over(bench: Bench) -> None:
+    bench.insert("tm_params", params="nosuch=1 i=3")
+
+    assert bench.read("/sys/module/tm_params/parameters/i") == b"3\n"
+
+
+def check_an_init_that_fails_leaves_nothing_but_its_dependencies(bench: Bench) -> None:
+    bench.say_init(ModuleName("tm_ret"), -errno.ENODEV)
+    before = bench.read("/proc/modules")
+
+    error = raised(KernelError, lambda: bench.insert("tm_ret", params=f"ret={-errno.ENODEV}"))
+
+    assert error.errno == errno.ENODEV
+    assert bench.read("/proc/modules") == before
+    settings = f"softdep tm_ret pre: tm_level2\noptions tm_ret ret={-errno.ENODEV}\n"
+    outcome = bench.load("tm_ret", settings=settings)
+    assert [step.module for step in outcome.done if isinstance(step, Insert)] == list(_CHAIN[:2])
+    assert outcome.failed is not None
+    assert outcome.failed.module == "tm_ret"
+    assert isinstance(outcome.error, KernelError)
+    assert outcome.error.errno == errno.ENODEV
+    assert bench.ours() == ["tm_level2", "tm_level1"]
+
+
+def check_an_init_that_takes_two_seconds_is_seen_coming(bench: Bench) -> None:
+    name = ModuleName("tm_slow")
+    wait = bench.slow_init(name, 0)
+
+    seen = _coming(bench, name)
+    # A kernel has the second one wait for the first. In the sandbox nothing waits, and so it
+    # answers what is said where the first one has not come to live.
+    again = raised(KernelError, lambda: bench.kernel.insert(read_whole(bench, name)))
+    answer = wait()
+
+    assert (seen.state, seen.refcnt) == (COMING, 1), "its own init holds it"
+    assert again.errno == (errno.EEXIST if bench.kernel.name == "live" else errno.EBUSY)
+    assert answer == 0
+    assert bench.loaded(name).state == LIVE
+    assert bench.loaded(name).refcnt == 0
+    assert bench.load(name).error is None
+
+
+def check_a_load_beside_another_one_is_no_failure(bench: Bench) -> None:
+    if bench.kernel.name != "live":
+        return  # nothing happens at the same time there
+    name = ModuleName("tm_slow")
+    wait = bench.slow_init(name, 0)
+    _coming(bench, name)
+
+    outcome = bench.load("tm_useslow")
+
+    assert wait() == 0
+    assert outcome.error is None
+    assert bench.ours() == ["tm_useslow", "tm_slow"]
+
+
+def check_a_load_beside_one_that_fails_does_not_take_it_for_loaded(bench: Bench) -> None:
+    if bench.kernel.name != "live":
+        return  # as before
+    name = ModuleName("tm_slow")
+    wait = bench.slow_init(name, -errno.ENODEV)
+    _coming(bench, name)
+
+    outcome = bench.load(name, settings="options tm_slow ms_in=0 ms_out=0\n")
+
+    assert wait() == errno.ENODEV
+    if outcome.error is None:
+        assert bench.ours() == [name], "a try of its own"
+    else:
+        # Linux 6.5 and later give all who insert the same file the first one's answer.
+        assert isinstance(outcome.error, KernelError)
+        assert outcome.error.errno == errno.ENODEV
+        assert bench.ours() == []
+
+
+def check_symbols_come_and_go_with_their_module(bench: Bench) -> None:
+    before = bench.read("/proc/kallsyms")
+    bench.insert("tm_exp", "tm_dep")
+
+    text = bench.read("/proc/kallsyms")
+    of_owner, of_user = _symbols_of(text, "tm_exp"), _symbols_of(text, "tm_dep")
+    modules = [line.rpartition(b"\t")[2] for line in text.splitlines() if b"\t[" in line]
+
+    assert any(line[0] in "TDRB" for line in of_owner), "what it exports to everybody"
+    assert len(set(of_owner)) == len(of_owner) > 1
+    assert len(of_user) > 1
+    assert modules[0] == b"[tm_dep]", "modules in the order of /proc/modules"
+    bench.kernel.remove(ModuleName("tm_dep"))
+    text = bench.read("/proc/kallsyms")
+    assert (_symbols_of(text, "tm_exp"), _symbols_of(text, "tm_dep")) == (of_owner, [])
+    bench.kernel.remove(ModuleName("tm_exp"))
+    assert bench.read("/proc/kallsyms") == before
+
+
+def check_a_refused_module_leaves_no_symbol(bench: Bench) -> None:
+    before = bench.read("/proc/kallsyms")
+    raised(UnknownSymbolError, lambda: bench.insert("tm_dep"))
+
+    assert bench.read("/proc/kallsyms") == before
+
+
+def check_a_module_for_another_kernel_is_refused(bench: Bench) -> None:
+    error = raised(BadModuleFormatError, lambda: bench.kernel.insert(bench.unfit("vermagic")))
+
+    assert error.errno == errno.ENOEXEC
+    assert any("version magic" in line for line in error.log)
+    assert bench.ours() == []
+
+
+def check_a_symbol_of_another_version_is_refused(bench: Bench) -> None:
+    bench.insert("tm_exp")
+
+    error = raised(KernelError, lambda: bench.kernel.insert(bench.unfit("crc")))
+
+    assert error.errno == errno.EINVAL
+    assert "tm_dep: disagrees about version of symbol tm_exp_plain" in error.log
+    assert bench.ours() == ["tm_exp"]
+
+
+def check_bytes_that_are_no_module_are_refused(bench: Bench) -> None:
+    for name in ("nothing", "cut"):
+        error = raised(
+            BadModuleFormatError, lambda name=name: bench.kernel.insert(bench.unfit(name))
+        )
+        assert error.errno == errno.ENOEXEC
+    assert bench.ours() == []
+
+
+def check_force_loads_and_taints(bench: Bench) -> None:
+    bench.kernel.insert(bench.unfit("vermagic"), flags=IGNORE_VERMAGIC)
+
+    assert "F" in bench.loaded("tm_ok").taints
+    assert (bench.kernel.tainted() or 0) & _FORCED_LOAD
+    bench.insert("tm_exp")
+    bench.kernel.insert(bench.unfit("crc"), flags=IGNORE_MODVERSIONS)
+    assert "F" in bench.loaded("tm_dep").taints
+    assert "F" not in bench.loaded("tm_exp").taints
+
+
+def check_force_has_to_be_told_what_it_is_for(bench: Bench) -> None:
+    image = bench.unfit("vermagic")
+
+    # The CRCs let the release differ, not the rest.
+    raised(BadModuleFormatError, lambda: bench.kernel.insert(image, flags=IGNORE_MODVERSIONS))
+
+    assert bench.ours() == []
+
+
+def check_a_module_without_an_exit_is_removed_by_force_only(bench: Bench) -> None:
+    name = ModuleName("tm_noexit")
+    bench.insert(name)
+
+    error = raised(KernelError, lambda: bench.kernel.remove(name))
+
+    assert error.errno == errno.EBUSY
+    assert bench.listed()[name].permanent
+    bench.kernel.remove(name, flags=FORCE)
+    assert bench.ours() == []
+    assert (bench.kernel.tainted() or 0) & _FORCED_REMOVAL
+
+
+Check = Callable[[Bench], None]
+CHECKS: tuple[Check, ...] = tuple(
+    [value for name, value in list(globals().items()) if name.startswith("check_")]
+)
+
+
+def run(check: Check, bench: Bench) -> None:
+    """Do one *check*, which begins and ends with nothing of ours in the kernel."""
+    assert bench.ours() == []
+    try:
+        check(bench)
+    finally:
+        _clear(bench)
+
+
+def read_whole(bench: Bench, name: str) -> ModuleImage:
+    """Return the image as bytes of no file, so that it is inserted by init_module(2)."""
+    whole = read_image(f"{bench.directory}/kernel/{name}.ko")
+    return ModuleImage(whole.name, whole.data)
+
+
+def live_bench(files: str) -> Bench:
+    """Return the kernel that runs, its tree and *files*."""
+    kernel = LiveKernel()
+
+    def hold(name: ModuleName, on: bool) -> None:
+        with open(f"/sys/module/{name}/parameters/hold", "w") as file:
+            file.write("1" if on else "0")
+
+    def slow_init(name: ModuleName, returns: int) -> Callable[[], int]:
+        path = f"{bench.directory}/kernel/{name}.ko"
+        child = os.fork()
+        if not child:
+            params = f"ms_in={int(_SLOW_S * 1000)} ms_out=0 ret={returns}"
+            try:
+                LiveKernel().insert(image_for(kernel, path), params)
+            except KernelError as error:
+                os._exit(error.errno)
+            os._exit(0)
+        return lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    bench = Bench(
+        kernel=kernel,
+        directory=f"/lib/modules/{os.uname().release}",
+        files=files,
+        read=_read,
+        say_init=lambda _name, _returns: None,
+        hold=hold,
+        slow_init=slow_init,
+    )
+    return bench
+
+
+def main(files: str) -> Literal[0, 1]:
+    """Do all checks on the kernel that runs; a JSON line for each."""
+    bench = live_bench(files)
+    failed = False
+    for check in CHECKS:
+        began = time.monotonic()
+        told: dict[str, object] = {"check": check.__name__}
+        try:
+            run(check, bench)
+        except Exception:  # noqa: BLE001  # whatever it is, it is told
+            told["failed"] = traceback.format_exc()
+            failed = True
+        told["seconds"] = round(time.monotonic() - began, 2)
+        print(json.dumps(told), flush=True)
+    return 1 if failed else 0
+
+
+def _clear(bench: Bench) -> None:
+    """Remove every tiny module, whatever that takes."""
+    for _turn in range(10):
+        for name in bench.ours():
+            try:
+                bench.kernel.remove(ModuleName(name), flags=FORCE)
+            except KernelError:
+                continue  # its users come first
+    assert bench.ours() == []
+
+
+def _coming(bench: Bench, name: ModuleName) -> LoadedModule:
+    """Return the module as it is seen while its init runs."""
+    end = time.monotonic() + _SLOW_S
+    while time.monotonic() < end:
+        found = bench.kernel.find(name)
+        if found is not None and found.state == COMING and found.refcnt:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{name} was not seen coming")
+
+
+def _symbols_of(kallsyms: bytes, name: str) -> list[str]:
+    end = f"\t[{name}]"
+    lines = _text(kallsyms).splitlines()
+    return [line.removesuffix(end).split(" ", 1)[1] for line in lines if line.endswith(end)]
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
