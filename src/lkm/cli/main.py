@@ -34,6 +34,7 @@ VERBS = {
     "kallsyms": "look into a kernel's symbol table, keep it, compare it",
     "kconfig": "show how a kernel was configured for modules, and what that means",
     "sandbox": "a kernel in a file: load and unload with nothing at stake",
+    "lab": "a real kernel in a throw-away machine, which may crash",
     "install-links": "make lkm answer to the names of kmod's six tools",
     "completion": "print what makes a shell complete lkm's commands",
     "man": "show or write the manual pages",
@@ -162,6 +163,11 @@ def _run_verb(name: str, words: list[str], console: Console) -> int:
     from lkm.cli.verbs import parse_arguments  # the drop-ins start without argparse
 
     command = load(name)
+    if words[:1] and words[0] in getattr(command, "ACTIONS", ()):
+        # An action that has nothing in common with the verb's own arguments.
+        name, words = f"{name} {words[0]}", words[1:]
+        console.program = f"lkm {name}"
+        command = load(name)
     try:
         args = parse_arguments(name, command, words, console)
         status: int = 0 if args is None else command.run(args, console)
@@ -218,7 +224,8 @@ def _help() -> str:
 
 def load(name: str) -> ModuleType:
     """Return the module of the command *name*."""
-    return __import__(f"lkm.cli.{name.replace('-', '_')}", fromlist=["run"])
+    module = name.replace("-", "_").replace(" ", "_")
+    return __import__(f"lkm.cli.{module}", fromlist=["run"])
 
 
 def _abandon(stream: TextIO) -> None:

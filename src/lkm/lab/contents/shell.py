@@ -38,12 +38,11 @@ def busybox_here() -> str:
     return next((path for path in found if path is not None), "")
 
 
-def add_shell(files: Files) -> str:
+def add_shell(files: Files, busybox: str) -> str:
     """Put the host's shell and tools into *files*; return what runs the agent.
 
-    Raises ``NoLabProgramError`` where there is neither busybox nor all of the tools.
+    Without a *busybox* they are the host's own. Raises ``NoLabProgramError`` where one is missing.
     """
-    busybox = busybox_here()
     shell = os.path.realpath("/bin/sh")
     if os.path.isfile(shell) and os.path.basename(shell) != "busybox":
         add_program(files, shell, "/usr/bin/sh")
