@@ -72,12 +72,26 @@ def test_who_is_not_root_is_told_that_loading_needs_it_and_reading_does_not(
     assert "needs root (CAP_SYS_MODULE); reading needs no root" in ours
 
 
-def test_root_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+def test_what_the_kernel_logged_cannot_drive_the_terminal() -> None:
+    error = KernelError("insert", "x", errno.EINVAL, log=("x: \x1b[2J\udcff `a' invalid",))
 
-    error = NotPermittedError("insert", "x", errno.EPERM)
+    assert said(a_console(terminal=True), error) == [
+        f"insmod: ERROR: {TEXT}",
+        "insmod: NOTICE: kernel: x: \\x1b[2J\\xff `a' invalid",
+    ]
 
-    assert said(a_console(terminal=True), error) == [f"insmod: ERROR: {TEXT}"]
+
+def test_a_kernel_that_logs_without_end_does_not_fill_the_screen() -> None:
+    log = tuple([f"x: Unknown symbol s{number} (err -2)" for number in range(100)])
+    error = UnknownSymbolError("insert", "x", errno.ENOENT, log=log)
+
+    lines = said(a_console(terminal=True), error)
+
+    assert lines[20:-1] == [
+        "insmod: NOTICE: kernel: x: Unknown symbol s19 (err -2)",
+        "insmod: NOTICE: kernel: ... and 80 more lines in its log",
+    ]
+    assert error.log == log
 
 
 def test_the_sandbox_tells_its_reasons_and_what_it_logged() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lkm.module.file import ModuleImage, read_image
@@ -13,24 +13,49 @@ from tests.builders.elf import a_module
 TINY = ModuleName("tiny")
 
 
-class RecordedSyscalls:
-    """System calls that do nothing but remember, and answer what the test wants."""
+Answers = int | Sequence[int]
 
-    def __init__(self, *, finit: int = 0, init: int = 0, delete: int = 0) -> None:
-        self.finit, self.init, self.delete = finit, init, delete
+
+class RecordedSyscalls:
+    """System calls that do nothing but remember, and answer what the test wants.
+
+    Of several answers each call gets the next, and the last one for good. *meanwhile* is done at
+    each call of finit_module, with the number of calls before it.
+    """
+
+    def __init__(
+        self,
+        *,
+        finit: Answers = 0,
+        init: Answers = 0,
+        delete: Answers = 0,
+        meanwhile: Callable[[int], object] = lambda _count: None,
+    ) -> None:
+        answers = {"finit_module": finit, "init_module": init, "delete_module": delete}
+        self._answers = {
+            name: [each] if isinstance(each, int) else list(each) for name, each in answers.items()
+        }
+        self._meanwhile = meanwhile
         self.calls: list[tuple[object, ...]] = []
 
     def init_module(self, image: bytes, params: bytes) -> int:
-        self.calls.append(("init_module", image, params))
-        return self.init
+        return self._called("init_module", image, params)
 
     def finit_module(self, descriptor: int, params: bytes, flags: int) -> int:
-        self.calls.append(("finit_module", os.pread(descriptor, 4, 0), params, flags))
-        return self.finit
+        self._meanwhile(len(self.calls))
+        return self._called("finit_module", os.pread(descriptor, 4, 0), params, flags)
 
     def delete_module(self, name: bytes, flags: int) -> int:
-        self.calls.append(("delete_module", name, flags))
-        return self.delete
+        return self._called("delete_module", name, flags)
+
+    def names(self) -> list[object]:
+        """Return the calls' names, in order."""
+        return [call[0] for call in self.calls]
+
+    def _called(self, name: str, *arguments: object) -> int:
+        self.calls.append((name, *arguments))
+        answers = self._answers[name]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 class Meanwhile:

@@ -414,5 +414,46 @@ def test_the_live_kernels_commands_run_in_the_shell(tmp_path: Path) -> None:
     assert told.read_text() == "base\n"
 
 
+def test_no_step_begins_once_it_is_to_stop(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    steps = (insert(root, BASE, because="top"), insert(root, MIDDLE, because="top"))
+    done: list[Step] = []
+
+    outcome = apply_plan(load(*steps), sandbox, on_done=done.append, stopped=lambda: bool(done))
+
+    assert (outcome.done, outcome.interrupted, outcome.failed) == (steps[:1], True, None)
+    assert (tuple(done), names(sandbox)) == (steps[:1], ["base"])
+
+
+def test_what_was_done_is_known_also_where_a_step_cannot_be_told(tmp_path: Path) -> None:
+    sandbox, root = a_sandbox(tmp_path)
+    steps = (insert(root, BASE), insert(root, MIDDLE))
+    done: list[Step] = []
+
+    def tell(step: Step) -> None:
+        if step.module == MIDDLE:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        apply_plan(load(*steps), sandbox, on_step=tell, on_done=done.append)
+
+    assert (tuple(done), names(sandbox)) == (steps[:1], ["base"])
+
+
+def test_waiting_for_users_ends_when_it_is_to_stop() -> None:
+    kernel, paused = Busy(free_at=1000), list[float]()
+
+    outcome = apply_plan(
+        unload(Remove(BASE)),
+        kernel,
+        wait_ms=10_000,
+        pause=paused.append,
+        stopped=lambda: len(paused) == 3,
+    )
+
+    assert kernel.tries == 4
+    assert isinstance(outcome.error, InUseError)
+
+
 def test_a_command_ended_by_a_signal_has_failed() -> None:
     assert run_in_shell("kill -9 $$", BASE) == 128 + 9

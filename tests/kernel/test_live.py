@@ -20,6 +20,7 @@ from lkm.errors import (
     NoModuleSupportError,
     NotLoadedError,
     NotPermittedError,
+    NoUnloadingError,
     UnknownSymbolError,
 )
 from lkm.kernel.live import COMPRESSED_FILE, LiveKernel
@@ -197,6 +198,16 @@ def test_release_and_command_line_are_those_of_proc(tmp_path: Path) -> None:
     assert kernel.command_line() == "quiet ro"
 
 
+@pytest.mark.parametrize(("text", "number"), [("12288\n", 12288), ("0\n", 0), ("?\n", None)])
+def test_its_taints_are_those_of_proc(tmp_path: Path, text: str, number: int | None) -> None:
+    kernel = LiveKernel(a_root(tmp_path, folders={}))
+    assert kernel.tainted() is None
+
+    (tmp_path / "proc/sys/kernel/tainted").write_text(text)
+
+    assert kernel.tainted() == number
+
+
 def test_a_kernel_without_module_support_says_what_helps(tmp_path: Path) -> None:
     root = a_root(tmp_path, folders={})
     (tmp_path / "proc/modules").unlink()
@@ -309,13 +320,75 @@ def test_neither_call_there_is_a_kernel_without_module_support(tmp_path: Path) -
         LiveKernel(syscalls=calls).insert(a_file(tmp_path))
 
 
-def test_no_permission_is_explained(tmp_path: Path) -> None:
-    kernel = LiveKernel(syscalls=RecordedSyscalls(finit=-errno.EPERM))
+@pytest.mark.parametrize(("user", "told"), [(1000, "needs root"), (0, "not let either: kernel.m")])
+def test_no_permission_is_explained_to_who_is_root_and_to_who_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user: int, told: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    kernel = LiveKernel(syscalls=RecordedSyscalls(finit=-errno.EPERM, delete=-errno.EPERM))
 
-    with pytest.raises(NotPermittedError) as caught:
+    with pytest.raises(NotPermittedError) as insert:
+        kernel.insert(a_file(tmp_path))
+    with pytest.raises(NotPermittedError) as remove:
+        kernel.remove(TINY)
+
+    assert told in insert.value.remedy
+    assert told in remove.value.remedy
+
+
+def a_log(root: str, *records: str) -> Path:
+    path = Path(root) / "dev/kmsg"
+    path.parent.mkdir()
+    path.write_text("".join(f"{record}\n" for record in records))
+    return path
+
+
+def test_a_refused_insertion_has_what_the_kernel_logged_since_the_call(tmp_path: Path) -> None:
+    root = a_root(tmp_path / "root", folders={})
+    log = a_log(root, "4,1,1,-;before: it was called")
+
+    def logged(_count: int) -> None:
+        with log.open("a") as file:
+            file.write("4,2,2,-;tiny: Unknown symbol a (err -2)\n")
+            file.write("30,3,3,-;systemd[1]: of no interest\n")
+            file.write("3,4,4,-;tiny: two\\x0alines\n SUBSYSTEM=x\n")
+
+    calls = RecordedSyscalls(finit=(-errno.ENOENT, -errno.EINVAL, 0), meanwhile=logged)
+    kernel = LiveKernel(root, syscalls=calls)
+
+    with pytest.raises(UnknownSymbolError) as unknown:
+        kernel.insert(a_file(tmp_path))
+    with pytest.raises(KernelError) as invalid:
+        kernel.insert(a_file(tmp_path))
+    assert unknown.value.log == ("tiny: Unknown symbol a (err -2)", "tiny: two", "lines")
+    assert invalid.value.log == unknown.value.log
+    assert invalid.value.remedy.startswith("the lines that the kernel logged have the reason")
+    before = os.listdir("/proc/self/fd")
+    kernel.insert(a_file(tmp_path))
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_where_the_log_cannot_be_read_a_refusal_has_no_lines(tmp_path: Path) -> None:
+    root = a_root(tmp_path / "root", folders={})
+    kernel = LiveKernel(root, syscalls=RecordedSyscalls(finit=-errno.EINVAL))
+
+    with pytest.raises(KernelError) as caught:
         kernel.insert(a_file(tmp_path))
 
-    assert "needs root" in caught.value.remedy
+    assert caught.value.log == ()
+    assert "(dmesg) has the reason" in caught.value.remedy
+
+
+def test_a_kernel_that_keeps_its_modules_is_not_taken_for_one_without(tmp_path: Path) -> None:
+    root = a_root(tmp_path / "root", folders={})
+    kernel = LiveKernel(root, syscalls=RecordedSyscalls(delete=-errno.ENOSYS))
+
+    with pytest.raises(NoUnloadingError, match="CONFIG_MODULE_UNLOAD is off"):
+        kernel.remove(TINY)
+
+    os.unlink(f"{root}/proc/modules")
+    with pytest.raises(NoModuleSupportError):
+        kernel.remove(TINY)
 
 
 def test_removal_never_waits_and_forces_only_when_told() -> None:
@@ -385,6 +458,7 @@ def test_a_file_too_short_to_tell_what_it_is_never_gets_to_the_kernel(tmp_path: 
         LiveKernel(syscalls=calls).insert(a_file(tmp_path, data=b"\x7fELF\1"))
 
     assert (caught.value.errno, calls.calls) == (errno.EINVAL, [])
+    assert "too short" in caught.value.remedy
 
 
 def test_this_machines_kernel_is_asked_without_a_traceback() -> None:

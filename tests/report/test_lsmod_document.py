@@ -50,6 +50,16 @@ def test_the_text_is_in_the_document(tmp_path: Path) -> None:
     assert retelling.lsmod(document_of(kernel)) == lsmod_table(kernel.modules())
 
 
+def test_the_kernels_own_taints_are_there_also_where_no_module_has_them(tmp_path: Path) -> None:
+    kernel = a_machine(tmp_path)
+    assert json.loads(document_of(kernel))["tainted"] is None
+
+    (tmp_path / "proc/sys/kernel/tainted").write_text("4736\n")
+
+    whole = json.loads(document_of(kernel))
+    assert (whole["tainted"], whole["taints"]) == (4736, "DWO")
+
+
 def test_every_file_is_in_the_document(tmp_path: Path) -> None:
     document = document_of(a_machine(tmp_path))
 

@@ -5,13 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from lkm.errors import (
-    FileError,
-    FormatError,
-    NoModuleSupportError,
-    NotPermittedError,
-    UsageError,
-)
+from lkm._text import printable
+from lkm.errors import FileError, FormatError, NoModuleSupportError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +17,7 @@ if TYPE_CHECKING:
 
 
 NO_MODINFO = "it has no section .modinfo"
+_LOG_LINES = 20  # of a kernel's log that are said of one refusal
 _IDENT_BYTES = 17  # what kmod wants to see of an ELF file to take it for one
 
 
@@ -144,23 +140,19 @@ class Console:
     def refused(self, text: str, error: KernelError) -> None:
         """Say in kmod's words that a kernel refused; then what lkm knows besides.
 
-        Of the live kernel advice is added where kmod's words alone mislead: to a user who is not
-        root, and where it takes no modules at all. Another kernel tells its reasons: the lines that
-        it logged, then which check refused by which evidence, and what helps.
+        That is the lines that the kernel logged, then which check refused by which evidence, where
+        that is known, and what helps.
         """
         self.cause = error
         self.error(text)
-        for line in error.log:
-            self.hint(f"kernel: {line}")
+        for line in error.log[:_LOG_LINES]:
+            self.hint(f"kernel: {printable(line)}")
+        if len(error.log) > _LOG_LINES:
+            self.hint(f"kernel: ... and {len(error.log) - _LOG_LINES} more lines in its log")
         if isinstance(error, NoModuleSupportError) and not error.check:
             self._explain(error)
-        elif not (isinstance(error, NotPermittedError) and self._is_root()):
-            hint = reasons(error)
-            if hint:
-                self.hint(hint)
-
-    def _is_root(self) -> bool:
-        return self.kernel == "live" and os.geteuid() == 0
+        elif hint := reasons(error):
+            self.hint(hint)
 
 
 class Closed:

@@ -18,6 +18,7 @@ from lkm.cli.insmod import FORCE_MODVERSION, FORCE_VERMAGIC, joined
 from lkm.cli.modprobe_work import milliseconds, verbosity
 from lkm.cli.options import Option
 from lkm.cli.target import Target
+from lkm.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ COMMAND = Command(
             "wait",
             "w",
             ("wait",),
-            "with -r: while it is in use try again, so many milliseconds long",
+            "with -r and --atomic: while it is in use try again to remove it, so many milliseconds "
+            "long",
             argument="MSEC",
         ),
         Option(
@@ -66,6 +68,14 @@ COMMAND = Command(
             "",
             ("first-time",),
             "fail where there is nothing to do: it is loaded, or with -r is not",
+        ),
+        Option(
+            "atomic",
+            "",
+            ("atomic",),
+            "load all that is asked for or nothing: where anything of it fails, or a signal ends "
+            "it, remove again what this run has loaded",
+            own=True,
         ),
         Option(
             "ignore_commands",
@@ -183,6 +193,8 @@ def run(parsed: Parsed, console: Console) -> int:
 
         init_answer(parsed)
     removing = parsed.has("remove") or parsed.has("remove_holders")
+    if removing and parsed.has("atomic"):
+        raise UsageError("--atomic takes back what was loaded, so it cannot stand with -r")
     shown = [key for key in _SHOWN if parsed.has(key)]
     if not parsed.arguments and "show_config" not in shown:
         console.misused("missing parameters. See -h.")

@@ -7,7 +7,14 @@ import os
 
 from lkm.cli.insmod import failed_to_insert, force_flags, reason
 from lkm.cli.modprobe_work import Work, asked_for
-from lkm.errors import CannotTellError, CommandFailedError, KernelError, LkmError, NoSuchModuleError
+from lkm.errors import (
+    CannotTellError,
+    CommandFailedError,
+    KernelError,
+    LkmError,
+    NoSuchModuleError,
+    UnknownSymbolError,
+)
 from lkm.resolve.plan import Insert
 from lkm.resolve.resolver import plan_load_file, plan_loads
 
@@ -20,6 +27,10 @@ _INSERT_WORDS = {
     errno.EEXIST: "Module already in kernel",
     errno.ENOENT: "Unknown symbol in module, or unknown parameter (see dmesg)",
 }
+_DEPENDENCIES_WERE_LOADED = (
+    "the modules that it is said to depend on are loaded: modules.dep may be out of date (lkm "
+    "depmod), or the module was built for another kernel"
+)
 
 
 class Loading(Work):
@@ -90,6 +101,8 @@ class Loading(Work):
         error = outcome.error
         text = f"could not insert '{asked_for(plan)}'"
         if isinstance(error, KernelError):
+            if isinstance(error, UnknownSymbolError) and error.remedy == UnknownSymbolError.remedy:
+                error.remedy = _DEPENDENCIES_WERE_LOADED
             if isinstance(outcome.failed, Insert):
                 failed_to_insert(outcome.failed.path, error, self.console)
             self.console.refused(f"{text}: {reason(error, _INSERT_WORDS)}", error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lkm.cli.console import Closed
 from lkm.errors import (
     FileError,
     LkmError,
@@ -16,17 +17,22 @@ from lkm.tree.catalog import Catalog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lkm.cli.console import Console
     from lkm.cli.options import Parsed
     from lkm.cli.target import Target
     from lkm.kernel.apply import CommandRunner, Outcome
+    from lkm.kernel.interruption import Interruption
     from lkm.kernel.loaded import LoadedModule
+    from lkm.kernel.taking_back import TakenBack
     from lkm.report.documents.plans import Attempt
     from lkm.resolve.plan import Objection, Plan, Step
 
 _STDERR = 2
 _DEFAULT_VERBOSITY = 4  # a syslog level: warnings
 _LONGEST = 2**64 - 1
+_SIGNALLED = 128  # the exit status of who a signal ended, less its number
 
 
 class Work:
@@ -46,34 +52,102 @@ class Work:
         self.ended = False
         self.no_tree: NoTreeError | None = None
         self.warned: set[str] = set()
+        self.done: list[Step] = []
+        self.interruption: Interruption | None = None
+        self.taken_back: TakenBack | None = None
 
     def run(self, words: tuple[str, ...], params: str) -> int:
         """Do it for each word, *params* for the kernel; return the exit status."""
-        for word in words:
-            if self.ended:
-                break
-            try:
-                plans = self.plans(word, params)
-            except NoSuchModuleError as error:
-                self._fail(word, self.no_tree or error, self.not_found(error))
-                if self.no_tree is not None:
-                    self.console.hint(f"{self.no_tree.problem}; {self.no_tree.remedy}")
-            except FileError as error:
-                if error.path != word:  # not the file asked for, but one that the answer needs
-                    raise
-                text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
-                self._fail(word, error, text)
-            else:
-                before = self.status
-                for plan in plans:
-                    # As in kmod, of several modules by one alias the last one decides.
-                    self.status = before
-                    self._take(plan)
+        finished = False
+        try:
+            self._take_all(words, params)
+            finished = True
+        finally:
+            # Also where stdout cannot be written to any more.
+            self._end(finished=finished)
         if self.console.json:
             from lkm.report.documents.plans import plans_document
 
-            self.console.document = plans_document(self.target.on, self.operation, self.attempts)
+            self.console.document = plans_document(
+                self.target.on,
+                self.operation,
+                self.attempts,
+                interrupted="" if self.interruption is None else self.interruption.name,
+                taken_back=self.taken_back,
+            )
         return self.status
+
+    def _take_all(self, words: tuple[str, ...], params: str) -> None:
+        for word in words:
+            if self.ended or self._is_interrupted():
+                break
+            try:
+                self._take_word(word, params)
+            except LkmError as error:
+                if not self.done:
+                    raise
+                # What was done before has to be told, in the document too.
+                self.attempts.append((word, error))
+                self.console.complain(error)
+                self.status = 1
+                break
+
+    def _take_word(self, word: str, params: str) -> None:
+        try:
+            plans = self.plans(word, params)
+        except NoSuchModuleError as error:
+            self._fail(word, self.no_tree or error, self.not_found(error))
+            if self.no_tree is not None:
+                self.console.hint(f"{self.no_tree.problem}; {self.no_tree.remedy}")
+        except FileError as error:
+            if error.path != word:  # not the file asked for, but one that the answer needs
+                raise
+            text = f"Failed to get module from path {word}: {os.strerror(error.errno)}"
+            self._fail(word, error, text)
+        else:
+            before = self.status
+            for plan in plans:
+                if self._is_interrupted():
+                    break
+                # As in kmod, of several modules by one alias the last one decides.
+                self.status = before
+                self._take(plan)
+
+    def _is_interrupted(self) -> bool:
+        return self.interruption is not None and self.interruption.came()
+
+    def _end(self, *, finished: bool) -> None:
+        """Take back what was loaded, if it is to be; say that, and what a signal has left."""
+        if self.interruption is None:
+            return  # nothing was to be carried out
+        if not finished:
+            # As far as is known it takes no more.
+            self.console.out = Closed(strict=False)  # type: ignore[assignment]  # all that is used
+        try:
+            failed = self.status != 0 or self._is_interrupted() or not finished
+            if failed and self.parsed.has("atomic"):
+                self.taken_back = self._take_back()
+        finally:
+            self.interruption.stop()
+        from lkm.cli.modprobe_ending import say_interrupted, say_taken_back  # few runs need it
+
+        if self._is_interrupted():
+            self.status = _SIGNALLED + self.interruption.number
+            say_interrupted(self.interruption.name, self.done, self.console)
+        if self.taken_back is not None:
+            say_taken_back(self.taken_back, self.console)
+
+    def _take_back(self) -> TakenBack:
+        from lkm.kernel.taking_back import take_back  # few runs need it
+
+        assert self.interruption is not None
+        return take_back(
+            self.done,
+            self.target.kernel,
+            on_step=self._announcing(),
+            wait_ms=self.wait_ms,
+            pause=self.interruption.pause,
+        )
 
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """Return what to do, one after the other, even where one of them fails."""
@@ -168,15 +242,23 @@ class Work:
 
     def _carried_out(self, plan: Plan) -> Outcome:
         from lkm.kernel.apply import apply_plan  # -D and -n do without
+        from lkm.kernel.interruption import Interruption  # as well
 
+        if self.interruption is None:
+            # Until the end of the run: between two plans what was done must not be forgotten.
+            self.interruption = Interruption()
+            self.interruption.start()
         outcome = apply_plan(
             plan,
             self.target.kernel,
-            on_step=self._announce if verbosity(self.parsed) > _DEFAULT_VERBOSITY else None,
+            on_step=self._announcing(),
+            on_done=self.done.append,
             run_command=self._command_runner(),
             first_time=self.parsed.has("first_time"),
             flags=self.flags(),
             wait_ms=self.wait_ms,
+            pause=self.interruption.pause,
+            stopped=self.interruption.came,
         )
         for step, error in outcome.passed_over:
             self.say_passed_over(step, error)
@@ -188,6 +270,9 @@ class Work:
             self.status = 1
             self.say_failed(outcome, plan)
         return outcome
+
+    def _announcing(self) -> Callable[[Step], None] | None:
+        return self._announce if verbosity(self.parsed) > _DEFAULT_VERBOSITY else None
 
     def _announce(self, step: Step) -> None:
         line = modprobe_line(step)

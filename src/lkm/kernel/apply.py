@@ -11,11 +11,13 @@ from lkm.errors import (
     AlreadyLoadedError,
     CommandFailedError,
     InUseError,
+    KernelError,
     LkmError,
     NoSuchModuleError,
     NotLoadedError,
 )
 from lkm.kernel.loaded import LIVE
+from lkm.kernel.racing import insert_beside_others
 from lkm.resolve.plan import Insert, InUse, Missing, Remove, RunInstall, RunRemove
 
 TYPE_CHECKING = False
@@ -37,10 +39,11 @@ class Outcome(Value):
     *done* are the steps that changed the kernel or ran a command, in order; *passed_over* the
     steps that failed and may (a soft dependency, a dependency that others still use), each with
     its error; *not_run* the commands that were left alone for want of a runner; *failed* is the
-    step that ended it all, with *error*, or None where the plan was carried out to its end.
+    step that ended it all, with *error*, or None where the plan was carried out to its end, or was
+    *interrupted* before a step.
     """
 
-    __slots__ = ("done", "error", "failed", "not_run", "passed_over")
+    __slots__ = ("done", "error", "failed", "interrupted", "not_run", "passed_over")
 
     def __init__(
         self,
@@ -50,12 +53,14 @@ class Outcome(Value):
         not_run: tuple[Step, ...] = (),
         failed: Step | None = None,
         error: LkmError | None = None,
+        interrupted: bool = False,
     ) -> None:
         self.done: Final = done
         self.passed_over: Final = passed_over
         self.not_run: Final = not_run
         self.failed: Final = failed
         self.error: Final = error
+        self.interrupted: Final = interrupted
 
 
 def run_in_shell(
@@ -84,39 +89,49 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
     kernel: Kernel,
     *,
     on_step: Callable[[Step], None] | None = None,
+    on_done: Callable[[Step], None] | None = None,
     run_command: CommandRunner | None = None,
     first_time: bool = False,
     flags: int = 0,
     wait_ms: int = 0,
     pause: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Carry *plan* out on *kernel*, stopping at the first step that fails and may not.
 
-    *on_step* is called before each step that changes something. *run_command* is given the text of
+    *on_step* is called before each step that changes something, *on_done* after each that did: who
+    must know them also where *on_step* raises keeps them so. *run_command* is given the text of
     an install or remove command, options filled in, and its module, and returns its exit status;
     without it the live kernel's commands run in the shell, and another kernel's do not run at
     all. A module that is there already, or gone already, is an error only for the one asked for
     and with *first_time*. *flags* go to every insert (IGNORE_MODVERSIONS, IGNORE_VERMAGIC) or
     remove (FORCE). A module in use is tried again for *wait_ms* milliseconds,
-    between which *pause*, given seconds, waits.
+    between which *pause*, given seconds, waits. No step is begun once *stopped* says so; nor is
+    one then tried again.
     """
     runner = run_in_shell if run_command is None and kernel.name == "live" else run_command
     work = _Work(
         kernel,
         runner,
         on_step or _say_nothing,
+        on_done or _say_nothing,
         first_time=first_time,
         flags=flags,
         wait_ms=wait_ms,
         pause=pause,
+        stopped=stopped or _never,
     )
     parents: dict[str, str] = {step.module: step.because for step in reversed(plan.steps)}
     for step in plan.steps:
+        if work.stopped():
+            return work.outcome(interrupted=True)
         if work.is_left_out(step, parents):
             continue
         try:
             work.carry_out(step)
         except LkmError as error:
+            if work.stopped() and isinstance(error, KernelError) and error.errno == errno.EINTR:
+                return work.outcome(interrupted=True)
             if not _may_fail(step):
                 return work.outcome(failed=step, error=error)
             work.passed_over.append((step, error))
@@ -128,24 +143,28 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
 class _Work:
     """A plan on its way."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # as apply_plan
         self,
         kernel: Kernel,
         runner: CommandRunner | None,
         on_step: Callable[[Step], None],
+        on_done: Callable[[Step], None],
         *,
         first_time: bool,
         flags: int,
         wait_ms: int,
         pause: Callable[[float], None],
+        stopped: Callable[[], bool],
     ) -> None:
         self.kernel: Final = kernel
         self.runner: Final = runner
         self.on_step: Final = on_step
+        self.on_done: Final = on_done
         self.first_time: Final = first_time
         self.flags: Final = flags
         self.wait_ms: Final = wait_ms
         self.pause: Final = pause
+        self.stopped: Final = stopped
         self.done: list[Step] = []
         self.passed_over: list[tuple[Step, LkmError]] = []
         self.not_run: list[Step] = []
@@ -165,13 +184,20 @@ class _Work:
             module = parents.get(module, "")
         return False
 
-    def outcome(self, *, failed: Step | None = None, error: LkmError | None = None) -> Outcome:
+    def outcome(
+        self,
+        *,
+        failed: Step | None = None,
+        error: LkmError | None = None,
+        interrupted: bool = False,
+    ) -> Outcome:
         return Outcome(
             done=tuple(self.done),
             passed_over=tuple(self.passed_over),
             not_run=tuple(self.not_run),
             failed=failed,
             error=error,
+            interrupted=interrupted,
         )
 
     def carry_out(self, step: Step) -> None:
@@ -196,13 +222,25 @@ class _Work:
             return
         self.on_step(step)
         try:
-            self.kernel.insert(image_for(self.kernel, step.path), step.params, flags=self.flags)
+            insert_beside_others(
+                self.kernel,
+                step.module,
+                image_for(self.kernel, step.path),
+                step.params,
+                flags=self.flags,
+                pause=self.pause,
+                stopped=self.stopped,
+            )
         except AlreadyLoadedError:
             # Another process was faster, or the file's name is not the module's.
             if self.first_time and not step.because:
                 raise
         else:
-            self.done.append(step)
+            self._did(step)
+
+    def _did(self, step: Step) -> None:
+        self.done.append(step)
+        self.on_done(step)
 
     def _is_there(self, step: Insert | RunInstall) -> bool:
         """Tell whether the module is loaded by now, which is an error for what must be new.
@@ -225,24 +263,15 @@ class _Work:
                 raise NotLoadedError("remove", step.module, errno.ENOENT)
             return
         self.on_step(step)
-        self._remove_patiently(step.module)
-        self.done.append(step)
-
-    def _remove_patiently(self, module: ModuleName) -> None:
-        """Remove *module*; while it is in use wait 1, 2, 4, ... ms, ``wait_ms`` in all."""
-        left_ms, pause_ms = self.wait_ms, 1
-        while True:
-            try:
-                self.kernel.remove(module, flags=self.flags)
-            except InUseError:
-                if left_ms <= 0:
-                    raise
-            else:
-                return
-            pause_ms = min(pause_ms, left_ms)
-            self.pause(pause_ms / 1000)
-            left_ms -= pause_ms
-            pause_ms *= 2
+        remove_patiently(
+            self.kernel,
+            step.module,
+            flags=self.flags,
+            wait_ms=self.wait_ms,
+            pause=self.pause,
+            stopped=self.stopped,
+        )
+        self._did(step)
 
     def _run(self, step: RunInstall | RunRemove, kind: str) -> None:
         command = step.shell_command()
@@ -253,7 +282,7 @@ class _Work:
         status = self.runner(command, step.module)
         if status:
             raise CommandFailedError(kind, command, step.module, status)
-        self.done.append(step)
+        self._did(step)
 
     def _spared(self, step: Remove | RunRemove) -> bool:
         """Tell whether the step is only for an unused module, and this one is in use or gone."""
@@ -261,6 +290,34 @@ class _Work:
             return False
         found = self.kernel.find(step.module)
         return found is None or found.refcnt != 0
+
+
+def remove_patiently(
+    kernel: Kernel,
+    module: ModuleName,
+    *,
+    flags: int = 0,
+    wait_ms: int = 0,
+    pause: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] | None = None,
+) -> None:
+    """Remove *module*; while it is in use wait 1, 2, 4, ... ms, *wait_ms* in all.
+
+    Raises what ``remove`` raises; ``InUseError`` at once when *stopped* says so.
+    """
+    left_ms, pause_ms = wait_ms, 1
+    while True:
+        try:
+            kernel.remove(module, flags=flags)
+        except InUseError:
+            if left_ms <= 0 or (stopped is not None and stopped()):
+                raise
+        else:
+            return
+        pause_ms = min(pause_ms, left_ms)
+        pause(pause_ms / 1000)
+        left_ms -= pause_ms
+        pause_ms *= 2
 
 
 def image_for(kernel: Kernel, path: str) -> ModuleImage:
@@ -274,7 +331,12 @@ def image_for(kernel: Kernel, path: str) -> ModuleImage:
 
 
 def _say_nothing(_step: Step) -> None:
-    """Stand in for a missing ``on_step``."""
+    """Stand in for a missing ``on_step`` or ``on_done``."""
+
+
+def _never() -> bool:
+    """Stand in for a missing ``stopped``."""
+    return False
 
 
 def _may_fail(step: Step) -> bool:

@@ -6,7 +6,9 @@ import errno
 import os
 
 from lkm import _text
-from lkm.errors import FileError, NoModuleSupportError
+from lkm.errors import FileError, NoModuleSupportError, NoUnloadingError
+from lkm.kernel.kmsg import PATH as LOG
+from lkm.kernel.kmsg import LogSince
 from lkm.kernel.loaded import COMING, GOING, LIVE, UNKNOWN, LoadedModule
 from lkm.kernel.procfs import parse_modules
 from lkm.kernel.protocol import FORCE
@@ -28,19 +30,27 @@ COMPRESSED_FILE = 4
 # kmod looks at so many bytes to tell what a file is wrapped in, and refuses what has fewer.
 _SHORTEST = 6
 
+_SIGNED_ONLY = "this kernel takes signed modules only"
 _REMEDIES = {
-    ("insert", errno.EINVAL): (
-        "the kernel's log (dmesg) has the reason: a parameter, a symbol's version or namespace, or "
-        "a built-in of that name"
+    errno.EBUSY: (
+        "its init found something in use, or another process was loading or removing it just then"
     ),
-    ("insert", errno.EKEYREJECTED): "this kernel takes signed modules only",
+    errno.EKEYREJECTED: _SIGNED_ONLY,
+    errno.ENODEV: "its init says so: it found no device that it is for",
+    errno.ENOKEY: _SIGNED_ONLY,
 }
+_IN_THE_LOG = "a parameter, a symbol's version or namespace, or a built-in of that name"
+_NOT_EVEN_ROOT = (
+    "root is not let either: kernel.modules_disabled, module_blacklist= on the kernel's command "
+    "line, lockdown, or a container without CAP_SYS_MODULE"
+)
 
 
 class LiveKernel:
     """The running kernel.
 
-    *root* is where its ``/proc`` and ``/sys`` are looked for; *syscalls* makes the system calls.
+    *root* is where its ``/proc``, ``/sys`` and ``/dev/kmsg`` are looked for; *syscalls* makes the
+    system calls.
     Sizes, counts and holders are those of ``/sys/module``, as in lsmod: holders in the folder's
     order. The two cannot be read at one moment: a module whose folder is gone by then, or another,
     or on its way out, has been removed meanwhile, and is left out. Without any ``/sys/module`` the
@@ -61,6 +71,10 @@ class LiveKernel:
     def command_line(self) -> str:
         """See Kernel; empty where ``/proc/cmdline`` cannot be read."""
         return (self._text("/proc/cmdline") or "").rstrip("\n")
+
+    def tainted(self) -> int | None:
+        """See Kernel."""
+        return _number(_text.encode(self._text("/proc/sys/kernel/tainted") or ""))
 
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel.
@@ -132,21 +146,26 @@ class LiveKernel:
         that raises what ``read_image`` raises.
         """
         text = _text.encode(params)
-        number = self._insert_file(image, text, flags)
-        if number == -errno.ENOSYS:
-            number = self._insert_bytes(image, text, flags)
-        if number < 0:
-            remedy = _REMEDIES.get(("insert", -number), "")
-            raise refusal("insert", image.name, -number, remedy=remedy)
+        with LogSince(self._root + LOG) as log:
+            number = self._insert_file(image, text, flags)
+            if number == -errno.ENOSYS:
+                number = self._insert_bytes(image, text, flags)
+            if number < 0:
+                lines = log.lines()
+                remedy = _remedy(-number, lines)
+                raise refusal("insert", image.name, -number, log=lines, remedy=remedy)
 
     def remove(self, name: ModuleName, *, flags: int = 0) -> None:
-        """See Kernel."""
+        """See Kernel; of a removal that it refuses, this kernel logs nothing."""
         # O_NONBLOCK, as libkmod: before Linux 3.13 the call waited for the last user without it,
         # and no signal could end that.
         wanted = os.O_NONBLOCK | (os.O_TRUNC if flags & FORCE else 0)
         number = self._syscalls().delete_module(_text.encode(name), wanted)
+        if number == -errno.ENOSYS and os.path.exists(f"{self._root}/proc/modules"):
+            raise NoUnloadingError("remove", name, errno.ENOSYS)
         if number < 0:
-            raise refusal("remove", name, -number)
+            remedy = _NOT_EVEN_ROOT if _is_roots(-number) else ""
+            raise refusal("remove", name, -number, remedy=remedy)
 
     def compression(self) -> str:
         """Return what the kernel unpacks itself: ``gzip``, ``xz``, ``zstd``, or nothing.
@@ -211,7 +230,8 @@ class LiveKernel:
             raise FileError.from_os("read", image.path, error) from None
         try:
             if os.fstat(descriptor).st_size < _SHORTEST:
-                return -errno.EINVAL
+                remedy = "the file is too short to be a module; the kernel was not asked"
+                raise refusal("insert", image.name, errno.EINVAL, remedy=remedy)
             return self._syscalls().finit_module(descriptor, params, flags)
         finally:
             os.close(descriptor)
@@ -232,6 +252,25 @@ class LiveKernel:
 
     def _text(self, path: str) -> str | None:
         return _text.of_file(self._root + path)
+
+
+def _remedy(number: int, log: tuple[str, ...]) -> str:
+    """Return what helps against errno *number* of an insertion, of which the kernel logged *log*.
+
+    Empty where the errno says it all, or what ``refusal`` has for it does.
+    """
+    if _is_roots(number):
+        return _NOT_EVEN_ROOT
+    if number != errno.EINVAL:
+        return _REMEDIES.get(number, "")
+    if log:
+        return f"the lines that the kernel logged have the reason: {_IN_THE_LOG}"
+    return f"the kernel's log (dmesg) has the reason: {_IN_THE_LOG}"
+
+
+def _is_roots(number: int) -> bool:
+    """Tell whether it is EPERM for who has all the permission that a user can have."""
+    return number == errno.EPERM and os.geteuid() == 0
 
 
 def _file(name: str, folder: int) -> bytes | None:

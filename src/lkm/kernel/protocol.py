@@ -35,6 +35,9 @@ class Kernel(Protocol):
     def command_line(self) -> str:
         """Return the command line it was booted with, without the newline."""
 
+    def tainted(self) -> int | None:
+        """Return its taints as ``/proc/sys/kernel/tainted`` has them; None where it shows none."""
+
     def modules(self) -> tuple[LoadedModule, ...]:
         """Return what is loaded now, newest first; a fresh answer each call."""
 

@@ -170,6 +170,10 @@ class Sandbox:
         """See Kernel."""
         return self._value("command_line")
 
+    def tainted(self) -> int:
+        """See Kernel."""
+        return int(self._value("tainted"))
+
     def modules(self) -> tuple[LoadedModule, ...]:
         """See Kernel."""
         with self._store.reading() as connection:

@@ -25,26 +25,19 @@ class Taint(enum.IntFlag):
 
 UNTAINTED = Taint(0)
 
-_LETTERS = {
-    Taint.PROPRIETARY: "P",
-    Taint.FORCED: "F",
-    Taint.FORCED_REMOVAL: "R",
-    Taint.UNSAFE_PARAMETER: "U",
-    Taint.WARNED: "W",
-    Taint.STAGING: "C",
-    Taint.OUT_OF_TREE: "O",
-    Taint.UNSIGNED: "E",
-    Taint.LIVEPATCH: "K",
-    Taint.TEST: "N",
-}
+# By the number of the bit; of all taints, as others than the module loader set some as well.
+_LETTERS = "PFSRMBUDAWCIOELKXTNJ"
 
 # These make the kernel give up on lock debugging, once, with a line in the log.
 _ENDS_LOCK_DEBUGGING = Taint.PROPRIETARY | Taint.FORCED | Taint.FORCED_REMOVAL
 
 
 def letters(taints: int) -> str:
-    """Return the letters of *taints*, in the order of the bits, as the kernel prints them."""
-    return "".join([letter for bit, letter in _LETTERS.items() if taints & bit])
+    """Return the letters of *taints*, in the order of the bits, as the kernel prints them.
+
+    A bit that is newer than this has none.
+    """
+    return "".join([letter for bit, letter in enumerate(_LETTERS) if taints >> bit & 1])
 
 
 def ends_lock_debugging(taint: Taint, kernel_taints: int) -> bool:

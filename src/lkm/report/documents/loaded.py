@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lkm._text import decode
 from lkm.kernel.sysfs import builtin_folders, loaded_folders
+from lkm.loader.taint import letters
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -52,10 +53,13 @@ def _lsmod(
     loaded: Collection[str],
 ) -> Document:
     compression = None if folders is None else folders.get("compression")
+    tainted = kernel.tainted()
     return {
         "schema": "lkm.lsmod/1",
         "kernel": kernel.name,
         "release": kernel.release(),
+        "tainted": tainted,
+        "taints": None if tainted is None else letters(tainted),
         "compression": decode(compression).strip() if isinstance(compression, bytes) else None,
         "modules": rows,
         "builtin": [

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lkm.config.settings import Settings
     from lkm.errors import LkmError
     from lkm.kernel.apply import Outcome
+    from lkm.kernel.taking_back import TakenBack
     from lkm.report.documents.writing import Document
     from lkm.resolve.plan import Objection, Plan, Step
     from lkm.resolve.reasons import Origin, Reason
@@ -25,13 +26,20 @@ if TYPE_CHECKING:
 
 
 def plans_document(
-    kernel: str, operation: str, attempts: Sequence[Attempt | tuple[str, LkmError]]
+    kernel: str,
+    operation: str,
+    attempts: Sequence[Attempt | tuple[str, LkmError]],
+    *,
+    interrupted: str = "",
+    taken_back: TakenBack | None = None,
 ) -> Document:
     """Return modprobe's plans, one a module that a word stands for.
 
     Each with what keeps it from being carried out (``objection``), and what carrying it out came
     to (``outcome``, null where it was only to be shown). A word that there is no plan for has the
-    ``error`` instead, and *operation*, which was to be done.
+    ``error`` instead, and *operation*, which was to be done. *interrupted* names the signal that
+    ended it all, empty for none; *taken_back* is what --atomic came to, None where it had nothing
+    to do.
     """
     return {
         "schema": "lkm.plan/1",
@@ -40,6 +48,16 @@ def plans_document(
             _planned(*attempt) if len(attempt) == 3 else _unplanned(operation, *attempt)
             for attempt in attempts
         ],
+        "interrupted": interrupted or None,
+        "taken_back": None if taken_back is None else _taken_back(taken_back),
+    }
+
+
+def _taken_back(taken: TakenBack) -> dict[str, object]:
+    return {
+        "removed": list(taken.removed),
+        "left": [{"module": module, "error": error_facts(error)} for module, error in taken.left],
+        "commands": list(taken.commands),
     }
 
 
@@ -137,6 +155,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "not_run": [step.module for step in outcome.not_run],
         "failed": None if outcome.failed is None else outcome.failed.module,
         "error": None if outcome.error is None else error_facts(outcome.error),
+        "interrupted": outcome.interrupted,
     }
 
 

@@ -1,0 +1,280 @@
+"""modprobe that fails or is cut short: what is loaded is what it says; --atomic takes it back."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lkm.cli.console import Console
+from lkm.cli.dropin import read_options
+from lkm.cli.modprobe import COMMAND
+from lkm.cli.modprobe_load import Loading
+from lkm.cli.target import Target
+from lkm.errors import FileError
+from lkm.kernel.sandbox import Sandbox
+from lkm.resolve.plan import Plan
+from tests.builders.elf import AnExport, a_module
+from tests.builders.tree import RELEASE, a_root
+from tests.cli.running import lkm
+from tests.report.validating import validate
+
+MODPROBE = ("--on", "sandbox", "modprobe")
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def loaded() -> list[str]:
+    return [module.name for module in Sandbox().modules()]
+
+
+def at(line: str, what: Callable[[], object]) -> Callable[[str], object]:
+    """Do *what* when modprobe -v begins to insert the file whose name is in *line*."""
+    return lambda text: what() if text.endswith(f"/{line}.ko \n") else None
+
+
+def raising(number: signal.Signals) -> Callable[[], object]:
+    return lambda: signal.raise_signal(number)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_without_atomic_the_dependencies_of_what_failed_stay() -> None:
+    ran = lkm(*MODPROBE, "--init-returns", "-5", "vfat")
+
+    assert ran.status == 1
+    assert loaded() == ["nls_test", "fat"]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_atomic_removes_all_that_it_loaded_and_nothing_else() -> None:
+    lkm(*MODPROBE, "fat")
+
+    ran = lkm(*MODPROBE, "--atomic", "-v", "--init-returns", "-5", "vfat")
+
+    assert ran.status == 1
+    assert ran.out.splitlines()[-1] == "rmmod nls_test"
+    assert ran.err.splitlines()[-1] == "modprobe: NOTICE: --atomic: removed again: nls_test"
+    assert loaded() == ["fat"]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_with_all_atomic_is_about_all_words() -> None:
+    ran = lkm(*MODPROBE, "--atomic", "-a", "lone", "nosuch", "vfat")
+
+    assert ran.status == 1
+    assert ran.err.splitlines()[-1].endswith("removed again: vfat nls_test fat lone")
+    assert loaded() == []
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_atomic_leaves_what_was_loaded_where_all_went_well() -> None:
+    ran = lkm(*MODPROBE, "--atomic", "-a", "lone", "vfat")
+
+    assert (ran.status, "--atomic" in ran.err) == (0, False)
+    assert loaded() == ["vfat", "nls_test", "fat", "lone"]
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_is_in_use_by_then_is_told_to_stay() -> None:
+    hold = at("lone", lambda: Sandbox().hold(Sandbox().modules()[0].name))
+
+    ran = lkm(*MODPROBE, "--atomic", "-va", "fat", "lone", "nosuch", on_write=hold)
+
+    assert ran.status == 1
+    assert ran.err.splitlines()[-2:] == [
+        "modprobe: NOTICE: --atomic: removed again: lone",
+        "modprobe: WARNING: --atomic: fat stays loaded: cannot remove fat: it is in use",
+    ]
+    assert loaded() == ["fat"]
+
+
+def test_the_document_tells_what_was_taken_back_and_what_was_not(sandbox: Path) -> None:
+    words = ("--atomic", "--json", "-a", "--init-returns", "-5", "lone", "vfat")
+
+    document = validate(lkm(*MODPROBE, *words).out)
+
+    assert document["taken_back"] == {"removed": ["nls_test", "fat"], "left": [], "commands": []}
+    assert document["interrupted"] is None
+    assert validate(lkm(*MODPROBE, "--json", "lone").out)["taken_back"] is None
+    assert sandbox.is_dir()
+
+
+def test_atomic_does_not_stand_with_removal() -> None:
+    for word in ("-r", "--remove-holders"):
+        ran = lkm("modprobe", word, "--atomic", "lone")
+
+        assert ran.status == 1
+        assert "--atomic takes back what was loaded" in ran.err
+
+
+def test_atomic_must_be_spelled_out() -> None:
+    assert "unrecognized option '--atom'" in lkm("modprobe", "--atom", "lone").err
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("number", "status"), SIGNALS.items())
+def test_a_signal_ends_it_between_two_steps_and_what_is_loaded_is_told(
+    number: signal.Signals, status: int
+) -> None:
+    ran = lkm(*MODPROBE, "-va", "lone", "vfat", "nosuch", on_write=at("fat", raising(number)))
+
+    assert ran.status == status
+    # The step that had begun is carried out; no other one is begun.
+    assert ran.err.endswith(
+        f"modprobe: ERROR: interrupted by {number.name}; loaded until then: lone fat\n"
+    )
+    assert loaded() == ["fat", "lone"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_with_atomic_a_signal_leaves_nothing() -> None:
+    stop = at("nls-test", raising(signal.SIGINT))
+
+    ran = lkm(*MODPROBE, "--atomic", "-va", "lone", "vfat", on_write=stop)
+
+    assert ran.status == 130
+    assert ran.err.splitlines()[-2:] == [
+        "modprobe: ERROR: interrupted by SIGINT; loaded until then: lone fat nls_test",
+        "modprobe: NOTICE: --atomic: removed again: nls_test fat lone",
+    ]
+    assert loaded() == []
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_removal_is_ended_between_two_steps_too() -> None:
+    lkm(*MODPROBE, "-a", "lone", "vfat")
+
+    def stop(text: str) -> None:
+        if text == "rmmod vfat\n":
+            signal.raise_signal(signal.SIGTERM)
+
+    ran = lkm(*MODPROBE, "-rv", "vfat", "lone", on_write=stop)
+
+    assert ran.status == 143
+    assert ran.err == "modprobe: ERROR: interrupted by SIGTERM; removed until then: vfat\n"
+    assert loaded() == ["nls_test", "fat", "lone"]
+
+
+def test_the_document_of_a_run_that_a_signal_ended_tells_what_was_done(
+    sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nothing of it is written before the end, so the signal comes as a module's file is opened.
+    opened = os.open
+
+    def opens(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if str(path).endswith("/nls-test.ko"):
+            signal.raise_signal(signal.SIGINT)
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opens)
+    ran = lkm(*MODPROBE, "--json", "-a", "vfat", "lone")
+
+    document = validate(ran.out)
+    assert (ran.status, document["interrupted"]) == (130, "SIGINT")
+    (plan,) = json.loads(ran.out)["plans"]
+    outcome = plan["outcome"]
+    assert (outcome["done"], outcome["interrupted"], outcome["failed"]) == (
+        ["fat", "nls_test"],
+        True,
+        None,
+    )
+    assert sorted(loaded()) == sorted(outcome["done"])
+    assert sandbox.is_dir()
+
+
+class Unplannable(Loading):
+    """Loads, but of the second word on no plan can be made."""
+
+    def plans(self, word: str, params: str) -> tuple[Plan, ...]:
+        if self.attempts:
+            raise FileError("read", "/lib/modules/index", errno.EIO)
+        return super().plans(word, params)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_what_was_loaded_is_told_also_where_a_later_word_cannot_be_planned() -> None:
+    console = Console("modprobe", io.StringIO(), io.StringIO())
+    words = ("--json", "--atomic", "-a", "--on", "sandbox", "lone", "vfat")
+    parsed = read_options(COMMAND, words, console)
+    assert parsed is not None
+    work = Unplannable(parsed, Target("sandbox", console), console)
+
+    status = work.run(("lone", "vfat"), "")
+
+    document = json.loads(json.dumps(console.document))
+    first, second = document["plans"]
+    assert (status, first["outcome"]["done"]) == (1, ["lone"])
+    assert second["error"]["message"].startswith("cannot read /lib/modules/index")
+    assert document["taken_back"]["removed"] == ["lone"]
+    assert loaded() == []
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_reader_that_goes_away_ends_it_and_atomic_takes_it_back() -> None:
+    def go_away() -> None:
+        raise BrokenPipeError
+
+    plain = lkm(*MODPROBE, "-v", "vfat", on_write=at("vfat", go_away))
+    assert (plain.status, loaded()) == (141, ["nls_test", "fat"])
+    lkm(*MODPROBE, "-r", "-a", "nls_test", "fat")
+
+    atomic = lkm(*MODPROBE, "--atomic", "-v", "vfat", on_write=at("vfat", go_away))
+
+    assert (atomic.status, loaded()) == (141, [])
+    assert atomic.err.endswith("modprobe: NOTICE: --atomic: removed again: nls_test fat\n")
+
+
+def a_long_chain(tmp_path: Path, length: int) -> None:
+    """Boot a kernel with the modules m0, m1, ..., of which each needs the one before."""
+    modules = {}
+    for number in range(length):
+        needs = [f"s{number - 1}"] if number else []
+        modules[f"kernel/m{number}.ko"] = a_module(
+            name=f"m{number}",
+            modinfo=["intree=Y"],
+            exports=[AnExport(name=f"s{number}", crc=number + 1)],
+            imports=needs,
+            versions={"module_layout": 1, **dict.fromkeys(needs, number)},
+            depends=f"m{number - 1}" if number else "",
+        )
+    root = a_root(tmp_path / "chain", modules)
+    assert lkm("depmod", "-b", str(root), RELEASE).status == 0
+    assert lkm("sandbox", "boot", "--root", str(root)).status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [1, 4])
+def test_a_process_killed_at_any_time_has_loaded_what_it_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, after: int
+) -> None:
+    length = 30
+    monkeypatch.setenv("LKM_STATE", str(tmp_path / "state"))
+    a_long_chain(tmp_path, length)
+    words = [sys.executable, "-m", "lkm", *MODPROBE, "-v", f"m{length - 1}"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [process.stdout.readline() for _ in range(after)]
+        process.send_signal(number)
+        lines += process.stdout.readlines()
+        said = process.stderr.read()
+    begun = [Path(line.split()[1]).stem for line in lines]
+    there = loaded()[::-1]
+
+    assert begun[: len(there)] == there
+    assert len(begun) - len(there) in ((0, 1) if number == signal.SIGKILL else (0,))
+    if number != signal.SIGKILL:
+        assert process.returncode == SIGNALS[number]
+        assert said.endswith(
+            f"modprobe: ERROR: interrupted by {number.name}; loaded until then: {' '.join(there)}\n"
+        )
