@@ -89,7 +89,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
     try:
         if args.each is not None:
             return _run_each(args, console)
-        return run_once(lab_kernel(args, console), request_of(args), args, console)
+        kernel = lab_kernel(args, console)
+        return run_once(kernel, request_of(args), console, timeout_s=args.timeout)
     except UsageError:
         raise
     except LkmError as error:
@@ -113,18 +114,21 @@ def request_of(args: argparse.Namespace) -> Request:
 
 
 def run_once(
-    kernel: LabKernel, request: Request, args: argparse.Namespace, console: Console
+    kernel: LabKernel,
+    request: Request,
+    console: Console,
+    *,
+    timeout_s: float | None = None,
+    as_it_is: bool = False,
 ) -> int:
-    """Run *request* on one kernel, its output shown or in the document; return the status."""
-    timeout_s = args.timeout
-    if timeout_s is None and request.command and not request.on_terminal:
-        timeout_s = _TIMEOUT_S
-    if args.json:
-        from lkm.report.documents.lab import lab_document
+    """Run *request* on one kernel, its output shown or in the document; return the status.
 
-        done = run_kept(kernel, request, timeout_s=timeout_s)
-        console.document = lab_document(done)
-        return report(done, done.error, console)
+    With *as_it_is* what it writes is the document, where one is wanted.
+    """
+    if timeout_s is None and not request.on_terminal:
+        timeout_s = _TIMEOUT_S
+    if console.json:
+        return _run_for_json(kernel, request, console, timeout_s or _TIMEOUT_S, as_it_is=as_it_is)
     console.out.flush()
     done = run_shown(
         kernel,
@@ -135,6 +139,21 @@ def run_once(
         timeout_s=timeout_s,
     )
     return report(done, None, console)
+
+
+def _run_for_json(
+    kernel: LabKernel, request: Request, console: Console, timeout_s: float, *, as_it_is: bool
+) -> int:
+    done = run_kept(kernel, request, timeout_s=timeout_s)
+    if as_it_is and done.verdict == "ended":
+        console.json = False
+        _writer(1)(done.out)
+        _writer(2)(done.err)
+    elif not as_it_is:
+        from lkm.report.documents.lab import lab_document
+
+        console.document = lab_document(done)
+    return report(done, done.error, console)
 
 
 def _run_each(args: argparse.Namespace, console: Console) -> int:

@@ -20,7 +20,7 @@ from lkm.tree.installed import installed_kernels, kernel_image
 def lab_kernel(args: argparse.Namespace, console: Console) -> LabKernel:
     """Return the kernel that *args* name, or the running one.
 
-    Raises ``LabError`` where it has no image here, ``UsageError`` where it is for another machine
+    Where that has no image here it is the newest that was fetched, which is said on stderr. Raises ``LabError`` where it has no image here, ``UsageError`` where it is for another machine
     than --arch says, and what reading it raises.
     """
     args = copy.copy(args)
@@ -28,6 +28,8 @@ def lab_kernel(args: argparse.Namespace, console: Console) -> LabKernel:
     wanted = architecture(args.arch) if args.arch else None
     if wanted is not None and not (args.release or args.vmlinux or args.kernel or args.root):
         args.release = _only_fetched(wanted)
+    if not (args.release or args.vmlinux or args.kernel or args.root):
+        args.release = _running_or_fetched(console)
     found = chosen(args, console)
     image = found.image or kernel_image(found.root, found.release, _tree(found))
     if not image:
@@ -52,6 +54,22 @@ def lab_kernels(
             yield release, lab_kernel(one, console)
         except LkmError as error:
             yield release, error
+
+
+def _running_or_fetched(console: Console) -> str:
+    running = os.uname().release
+    fetched = [
+        release for release, root in fetched_roots().items() if kernel_image(root, release, "")
+    ]
+    if not fetched or has_image(running):
+        return running
+    console.say("NOTICE", f"{running} has no image here; taking {fetched[-1]}, which was fetched")
+    return fetched[-1]
+
+
+def has_image(release: str) -> bool:
+    """Tell whether the installed kernel *release* has an image."""
+    return any(each.release == release and each.image for each in installed_kernels("/"))
 
 
 def _tree(found: Chosen) -> str:

@@ -149,7 +149,13 @@ def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) 
 
     try:
         parsed = dropin.read_options(command.COMMAND, words, console)
-        status: int = 0 if parsed is None else command.run(parsed, console)
+        if parsed is None:
+            return 0
+        if parsed.last("on") == "lab":
+            from lkm.cli.on_lab import tool_on_lab  # it takes a guest to be worth its imports
+
+            return tool_on_lab(name, words, parsed, console)
+        status: int = command.run(parsed, console)
     except UsageError as error:
         console.usage(called, error)
         return 1
@@ -170,7 +176,13 @@ def _run_verb(name: str, words: list[str], console: Console) -> int:
         command = load(name)
     try:
         args = parse_arguments(name, command, words, console)
-        status: int = 0 if args is None else command.run(args, console)
+        if args is None:
+            return 0
+        if getattr(args, "on", "") == "lab":
+            from lkm.cli.on_lab import verb_on_lab  # as above
+
+            return verb_on_lab(name, words, args, console)
+        status: int = command.run(args, console)
     except UsageError as error:
         console.usage(f"lkm {name}", error)
         return 2
@@ -215,8 +227,9 @@ def _help() -> str:
         f"{listed(DROP_INS)}\n"
         "lkm's own:\n"
         f"{listed(VERBS)}\n"
-        "KERNEL is live (the running kernel, the default) or sandbox (a kernel in a file, which\n"
-        "needs no root: start with `lkm sandbox boot`). What has been read of files is remembered\n"
+        "KERNEL is live (the running kernel, the default), sandbox (a kernel in a file, which\n"
+        "needs no root: start with `lkm sandbox boot`), or lab (COMMAND runs in a throw-away\n"
+        "machine with a real kernel: `lkm lab --help`). What has been read of files is remembered\n"
         "in ~/.cache/lkm, or in the folder that LKM_CACHE names; every command that may use what\n"
         "is remembered takes --no-cache. `lkm COMMAND --help` tells the rest.\n"
     )

@@ -44,12 +44,14 @@ class Request:
     """What a user wants of a lab; see ``Wanted``. *memory_mb* None leaves it to the lab.
 
     *modules* are names and aliases; those that *command* names, and what files of modules in it
-    depend on, come along by themselves.
+    depend on, come along by themselves. With *optional_modules* one that the kernel lacks is left
+    out.
     """
 
     command: tuple[str, ...] = ()
     on_terminal: bool = False
     modules: tuple[str, ...] = ()
+    optional_modules: bool = False
     copies: tuple[str, ...] = ()
     append: str = ""
     memory_mb: int | None = None
@@ -117,7 +119,7 @@ def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
     try:
         return kernel.tree or tree_directory(kernel.root, kernel.release)
     except NoTreeError as error:
-        if request.modules:
+        if request.modules and not request.optional_modules:
             raise
         notices.append(f"{error}: the guest has only what is built into its kernel")
         return ""
@@ -126,8 +128,11 @@ def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
 def _modules(directory: str, request: Request) -> tuple[str, ...]:
     catalog = Catalog.open(directory)
     files = [word for word in request.command if is_module_file(os.path.basename(word))]
+    asked = request.modules
+    if request.optional_modules:
+        asked = modules_named(catalog, " ".join(asked))
     words = (
-        *request.modules,
+        *asked,
         *modules_named(catalog, " ".join(request.command)),
         *needed_by_files(catalog, [path for path in files if os.path.isfile(path)]),
     )
