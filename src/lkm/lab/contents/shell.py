@@ -68,9 +68,13 @@ def add_foreign_shell(files: Files, busybox: str) -> str:
 
 
 def add_lkm_as_tools(files: Files, script: str) -> None:
-    """Have lkm answer to the names of kmod's tools."""
+    """Have lkm answer to the names of kmod's tools; to modprobe once the agent has linked it.
+
+    A kernel that boots asks for module after module by /sbin/modprobe, and would start Python for
+    each, before there is anything to load.
+    """
     for name in KMOD_TOOLS:
-        files.link(f"/usr/sbin/{name}", script)
+        files.link(f"/usr/sbin/{name}" if name != "modprobe" else "/lab/modprobe", script)
     files.link("/usr/bin/kmod", script)
 
 
