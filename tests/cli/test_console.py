@@ -81,6 +81,19 @@ def test_what_the_kernel_logged_cannot_drive_the_terminal() -> None:
     ]
 
 
+def test_a_kernel_that_logs_without_end_does_not_fill_the_screen() -> None:
+    log = tuple([f"x: Unknown symbol s{number} (err -2)" for number in range(100)])
+    error = UnknownSymbolError("insert", "x", errno.ENOENT, log=log)
+
+    lines = said(a_console(terminal=True), error)
+
+    assert lines[20:-1] == [
+        "insmod: NOTICE: kernel: x: Unknown symbol s19 (err -2)",
+        "insmod: NOTICE: kernel: ... and 80 more lines in its log",
+    ]
+    assert error.log == log
+
+
 def test_the_sandbox_tells_its_reasons_and_what_it_logged() -> None:
     log = ("x: Unknown symbol a (err -2)", "x: Unknown symbol b (err -2)")
     error = UnknownSymbolError("insert", "x", errno.ENOENT, log=log, remedy="load y first")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 
 NO_MODINFO = "it has no section .modinfo"
+_LOG_LINES = 20  # of a kernel's log that are said of one refusal
 _IDENT_BYTES = 17  # what kmod wants to see of an ELF file to take it for one
 
 
@@ -144,8 +145,10 @@ class Console:
         """
         self.cause = error
         self.error(text)
-        for line in error.log:
+        for line in error.log[:_LOG_LINES]:
             self.hint(f"kernel: {printable(line)}")
+        if len(error.log) > _LOG_LINES:
+            self.hint(f"kernel: ... and {len(error.log) - _LOG_LINES} more lines in its log")
         if isinstance(error, NoModuleSupportError) and not error.check:
             self._explain(error)
         elif hint := reasons(error):

@@ -6,7 +6,7 @@ import os
 
 from lkm._text import quoted
 from lkm._value import Value
-from lkm.cli.options import Option, OptionError, describe, parse
+from lkm.cli.options import Option, OptionError, Parsed, describe, parse
 from lkm.errors import UsageError
 
 TYPE_CHECKING = False
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Final
 
     from lkm.cli.console import Console
-    from lkm.cli.options import Parsed
 
 # The release of kmod whose options and text these commands have, and what it was built with.
 KMOD_VERSION = "kmod version 34\n+ZSTD +XZ +ZLIB +OPENSSL -MBEDTLS\n"
@@ -28,7 +27,8 @@ ON = Option(
     "on",
     "",
     ("on",),
-    "which kernel: live, the running one (default), or sandbox, one in a file",
+    "which kernel: live, the running one (default), sandbox, one in a file, or lab, one in a "
+    "throw-away machine",
     argument="KERNEL",
     own=True,
 )
@@ -146,10 +146,20 @@ def read_options(command: Command, words: Sequence[str], console: Console) -> Pa
 
         switch_off()
     console.kernel = parsed.last("on", "live")
-    if console.kernel not in ("live", "sandbox"):
+    if console.kernel not in ("live", "sandbox", "lab"):
         console.kernel = "live"
-        raise UsageError(f"--on takes live or sandbox, not {quoted(parsed.last('on'))}")
-    return parsed
+        raise UsageError(f"--on takes live, sandbox or lab, not {quoted(parsed.last('on'))}")
+    return _in_guest(parsed) if console.kernel == "lab" else parsed
+
+
+def _in_guest(parsed: Parsed) -> Parsed:
+    """Return *parsed* for the guest's own kernel, where this is the guest that --on lab means."""
+    from lkm.cli.on_lab import in_lab  # few commands are for it
+
+    if not in_lab():
+        return parsed
+    given = tuple([(key, value) for key, value in parsed.given if key != "on"])
+    return Parsed(given, parsed.arguments, parsed.deprecated)
 
 
 def _parsed(command: Command, words: Sequence[str]) -> Parsed:

@@ -28,7 +28,7 @@ _FIRST = "debian:6.1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the action's arguments, save --json, which all actions have."""
+    """Declare the action's arguments."""
     parser.add_argument("source", metavar="SOURCE", help=f"the kernel, such as {_FIRST}")
     parser.add_argument(
         "--arch",
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look for the newest of the series, also where another one is there already",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

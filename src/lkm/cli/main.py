@@ -34,6 +34,7 @@ VERBS = {
     "kallsyms": "look into a kernel's symbol table, keep it, compare it",
     "kconfig": "show how a kernel was configured for modules, and what that means",
     "sandbox": "a kernel in a file: load and unload with nothing at stake",
+    "lab": "a real kernel in a throw-away machine, which may crash",
     "install-links": "make lkm answer to the names of kmod's six tools",
     "completion": "print what makes a shell complete lkm's commands",
     "man": "show or write the manual pages",
@@ -148,7 +149,13 @@ def _run_drop_in(name: str, words: list[str], console: Console, *, called: str) 
 
     try:
         parsed = dropin.read_options(command.COMMAND, words, console)
-        status: int = 0 if parsed is None else command.run(parsed, console)
+        if parsed is None:
+            return 0
+        if parsed.last("on") == "lab":
+            from lkm.cli.on_lab import tool_on_lab  # it takes a guest to be worth its imports
+
+            return tool_on_lab(name, words, parsed, console)
+        status: int = command.run(parsed, console)
     except UsageError as error:
         console.usage(called, error)
         return 1
@@ -162,9 +169,20 @@ def _run_verb(name: str, words: list[str], console: Console) -> int:
     from lkm.cli.verbs import parse_arguments  # the drop-ins start without argparse
 
     command = load(name)
+    if words[:1] and words[0] in getattr(command, "ACTIONS", ()):
+        # An action that has nothing in common with the verb's own arguments.
+        name, words = f"{name} {words[0]}", words[1:]
+        console.program = f"lkm {name}"
+        command = load(name)
     try:
         args = parse_arguments(name, command, words, console)
-        status: int = 0 if args is None else command.run(args, console)
+        if args is None:
+            return 0
+        if getattr(args, "on", "") == "lab":
+            from lkm.cli.on_lab import verb_on_lab  # as above
+
+            return verb_on_lab(name, words, args, console)
+        status: int = command.run(args, console)
     except UsageError as error:
         console.usage(f"lkm {name}", error)
         return 2
@@ -209,8 +227,9 @@ def _help() -> str:
         f"{listed(DROP_INS)}\n"
         "lkm's own:\n"
         f"{listed(VERBS)}\n"
-        "KERNEL is live (the running kernel, the default) or sandbox (a kernel in a file, which\n"
-        "needs no root: start with `lkm sandbox boot`). What has been read of files is remembered\n"
+        "KERNEL is live (the running kernel, the default), sandbox (a kernel in a file, which\n"
+        "needs no root: start with `lkm sandbox boot`), or lab (COMMAND runs in a throw-away\n"
+        "machine with a real kernel: `lkm lab --help`). What has been read of files is remembered\n"
         "in ~/.cache/lkm, or in the folder that LKM_CACHE names; every command that may use what\n"
         "is remembered takes --no-cache. `lkm COMMAND --help` tells the rest.\n"
     )
@@ -218,7 +237,8 @@ def _help() -> str:
 
 def load(name: str) -> ModuleType:
     """Return the module of the command *name*."""
-    return __import__(f"lkm.cli.{name.replace('-', '_')}", fromlist=["run"])
+    module = name.replace("-", "_").replace(" ", "_")
+    return __import__(f"lkm.cli.{module}", fromlist=["run"])
 
 
 def _abandon(stream: TextIO) -> None:

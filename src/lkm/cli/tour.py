@@ -1,8 +1,9 @@
 """The lesson on loadable kernel modules, told with real commands and their real output.
 
 It needs nothing: it is told on the teaching kernel that comes with lkm, in a sandbox of its own.
---release R --root DIR tells it on a real distribution's kernel, in a sandbox as well; --on live on
-the running kernel, which it changes, and therefore asks first. It ends with what it has verified.
+--release R --root DIR tells it on a real distribution's kernel, in a sandbox as well; with --on lab
+that kernel runs, in a throw-away machine; --on live tells it on the running kernel, which it
+changes, and therefore asks first. It ends with what it has verified.
 Exit status: 0 if every claim held, 1 if one did not.
 """
 
@@ -21,6 +22,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from lkm.cli.console import Console
+from lkm.cli.on_lab import in_lab
 from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import LkmError, NoTreeError, UsageError
 from lkm.kernel.live import LiveKernel
@@ -44,7 +46,7 @@ _LONE = ("binfmt_misc", "nls_cp437", "nls_ascii", "dummy", "cryptd")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--step", action="store_true", help="wait for Enter after each part")
-    parser.add_argument("--on", choices=("sandbox", "live"), default="sandbox", help="the kernel")
+    parser.add_argument("--on", choices=("sandbox", "live", "lab"), default="sandbox", help="the kernel")
     parser.add_argument("--yes", action="store_true", help="with --on live: do not ask")
     parser.add_argument("--root", metavar="DIR", help="a root with a distribution's kernel")
     parser.add_argument("--release", metavar="RELEASE", help="that kernel's release")
@@ -59,12 +61,12 @@ def run(args: argparse.Namespace, console: Console) -> int:
     if args.on == "live":
         if args.root or args.release:
             raise UsageError("--on live is the running kernel; --root and --release are not for it")
-        if args.json and not args.yes:
+        if args.json and not args.yes and not in_lab():
             raise UsageError("--on live asks before it changes the kernel; with --json say --yes")
         LiveKernel().modules()  # raises where it takes no modules
     with _private_folder() as folder, _ended_by_signals() as interrupts:
         scene = _scene(args, folder)
-        if scene.on == "live" and not (args.yes or _agreed(console)):
+        if scene.on == "live" and not (args.yes or in_lab() or _agreed(console)):
             text = "not told: it would load and unload modules of the running kernel"
             console.error(text, LkmError(text))
             return 1
@@ -137,12 +139,16 @@ def _scene(args: argparse.Namespace, folder: str) -> Scene:
 
 
 def _where(scene: Scene) -> str:
+    if scene.on == "live" and in_lab():
+        return "a real kernel in a throw-away machine"
     if scene.on == "live":
         return "the running kernel"
     return "in a sandbox: real module files, a kernel in a file"
 
 
 def _try_it_yourself(scene: Scene) -> str:
+    if scene.on == "live" and in_lab():
+        return f"Try it yourself: `lkm lab --release {scene.release} --modules btrfs vfat`."
     if scene.on == "live":
         return "Try it yourself: the commands above work as they stand, as root."
     if scene.root == teaching_root():

@@ -34,6 +34,9 @@ def verb_parser(name: str, command: ModuleType) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     command.add_arguments(parser)
+    if hasattr(command, "TAKES_COMMAND"):
+        own = parser.format_usage().removeprefix("usage: ").rstrip()
+        parser.usage = f"{own} [-- COMMAND...]".replace("%", "%%")
     return parser
 
 
@@ -45,13 +48,20 @@ def parse(
     Raises ``UsageError``.
     """
     parser = verb_parser(name, command)
+    behind: list[str] = []
+    if hasattr(command, "TAKES_COMMAND") and "--" in words:
+        at = words.index("--")
+        words, behind = words[:at], words[at + 1 :]
     if words[:1] == ["--on"] and "--on" not in parser.format_usage():
         console.json = "--json" in words
         raise UsageError(f"lkm {name} takes no --on")
     shown = io.StringIO()
     try:
         with contextlib.redirect_stdout(shown):
-            return parser.parse_args(words)
+            args = parser.parse_args(words)
+            if hasattr(command, "TAKES_COMMAND"):
+                args.command = behind
+            return args
     except UsageError:
         ended = words.index("--") if "--" in words else len(words)
         console.json = "--json" in words[:ended]

@@ -30,6 +30,10 @@ def parse_arguments(
     if args is None:
         return None
     console.json = args.json
+    if getattr(args, "on", "") == "lab":
+        from lkm.cli.on_lab import settled  # few commands are for it
+
+        settled(args)
     if getattr(args, "no_cache", False):
         switch_off()
     return args

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from lkm.cli.console import Console
 
 
-_ON = ("live", "sandbox")
+_ON = ("live", "sandbox", "lab")
 # The same for ``lkm.cli.plain``.
 PLAIN_OPTIONS = {"on": "live", "root": None, "release": None, "vmlinux": None, "kernel": None}
 PLAIN_CHOICES = {"on": _ON}
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Declare --on, --root, --release, --vmlinux, the short form --kernel, and --no-cache."""
-    parser.add_argument("--on", choices=_ON, default="live", help="which kernel (default: live)")
+def add_arguments(parser: ArgumentParser, *, on: bool = True) -> None:
+    """Declare --on, --root, --release, --vmlinux, the short form --kernel, and --no-cache.
+
+    Without *on* all but the first.
+    """
+    if on:
+        parser.add_argument(
+            "--on", choices=_ON, default="live", help="which kernel (default: live)"
+        )
     parser.add_argument("--root", metavar="DIR", help="another file system root")
     parser.add_argument(
         "--release", metavar="RELEASE", help="the kernel's release, as uname -r says it"

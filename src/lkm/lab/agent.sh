@@ -16,6 +16,8 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
 mount -t tracefs tracefs /sys/kernel/tracing 2>/dev/null
+# From here on the kernel may ask for modules.
+[ ! -e /lab/modprobe ] || mv /lab/modprobe /usr/sbin/modprobe
 ln -s /proc/self/fd /dev/fd
 ln -s /proc/self/fd/0 /dev/stdin
 ln -s /proc/self/fd/1 /dev/stdout

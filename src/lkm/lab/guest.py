@@ -16,7 +16,7 @@ from lkm.lab.contents.copied import add_folder, add_named
 from lkm.lab.contents.files import Files, merged_usr
 from lkm.lab.contents.modules import add_modules
 from lkm.lab.contents.python import SCRIPT, add_python, library_state
-from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell, busybox_here
+from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell
 from lkm.lab.kept import kept, key_of, key_of_file
 
 IN_LAB = "LKM_LAB"
@@ -33,9 +33,10 @@ class Wanted:
 
     *directory* is its kernel's tree on the host, empty without one, *modules* are paths of files
     in it. *copies* are folders and files of the host; those that words of *command* name come
-    along too. An empty *command* stands for a shell on the terminal. *folder* is where that starts,
-    *stdin* what the command reads. *roots* are paths that stand for the guest's own root.
-    *busybox* is that of a foreign machine.
+    along too. An empty *command* stands for a shell. With *on_terminal* that runs on the guest's
+    terminal, otherwise its output comes over the channel. *folder* is where it starts, *stdin* what
+    it reads. *roots* are paths that stand for the guest's own root. *busybox* is one for its
+    machine, empty where the host's tools have to do.
     """
 
     architecture: Architecture
@@ -45,6 +46,7 @@ class Wanted:
     boot_files: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
+    on_terminal: bool = False
     folder: str = "/"
     stdin: bytes = b""
     roots: tuple[str, ...] = ()
@@ -100,7 +102,7 @@ def _programs(wanted: Wanted) -> bytes:
     else:
         add_python(files)
         add_lkm_as_tools(files, SCRIPT)
-        interpreter = add_shell(files)
+        interpreter = add_shell(files, wanted.busybox)
     agent = package_files("lkm.lab").joinpath("agent.sh").read_bytes()
     files.add("/init", f"#!{interpreter}\n".encode() + agent, 0o755)
     console = cpio.archive([cpio.folder("dev"), cpio.character_device("dev/console", 5, 1)])
@@ -110,7 +112,7 @@ def _programs(wanted: Wanted) -> bytes:
 def _state_of_programs(wanted: Wanted) -> str:
     if is_foreign(wanted.architecture):
         return key_of_file(wanted.busybox, __version__, *_agent_state())
-    paths = (busybox_here(), os.path.realpath("/bin/sh"), sys.executable)
+    paths = (wanted.busybox, os.path.realpath("/bin/sh"), sys.executable)
     return key_of([*(key_of_file(path) for path in paths), *library_state(), *_agent_state()])
 
 
@@ -123,7 +125,7 @@ def _settings(wanted: Wanted) -> bytes:
     lines = [
         f"channel=/dev/{machine.channel}",
         f"terminal=/dev/{machine.terminal}",
-        f"interactive={'' if wanted.command else 1}",
+        f"interactive={1 if wanted.on_terminal else ''}",
     ]
     return _text(lines)
 

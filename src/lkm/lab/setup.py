@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lkm.errors import LabError, NoTreeError
@@ -15,7 +14,8 @@ from lkm.lab.contents.modules import (
     modules_named,
     needed_by_files,
 )
-from lkm.lab.contents.shell import PACKAGES
+from lkm.lab.contents.shell import busybox_here
+from lkm.lab.fetch.programs import fetched_busybox
 from lkm.lab.guest import Wanted, initramfs, is_foreign, kernel_command_line
 from lkm.lab.kernel_images import bootable
 from lkm.lab.needs import check_config, memory_for
@@ -44,11 +44,14 @@ class Request:
     """What a user wants of a lab; see ``Wanted``. *memory_mb* None leaves it to the lab.
 
     *modules* are names and aliases; those that *command* names, and what files of modules in it
-    depend on, come along by themselves.
+    depend on, come along by themselves. With *optional_modules* one that the kernel lacks is left
+    out.
     """
 
     command: tuple[str, ...] = ()
+    on_terminal: bool = False
     modules: tuple[str, ...] = ()
+    optional_modules: bool = False
     copies: tuple[str, ...] = ()
     append: str = ""
     memory_mb: int | None = None
@@ -66,13 +69,8 @@ class Lab:
     module_count: int
 
 
-def set_up(
-    kernel: LabKernel,
-    request: Request,
-    *,
-    find_busybox: Callable[[Architecture], str] | None = None,
-) -> Lab:
-    """Return the lab for *kernel*; *find_busybox* gives that of a foreign architecture.
+def set_up(kernel: LabKernel, request: Request) -> Lab:
+    """Return the lab for *kernel*.
 
     Raises ``LabError`` for whatever is known to keep it from working, and ``FileError``,
     ``FormatError``, ``NoSuchModuleError``.
@@ -96,11 +94,12 @@ def set_up(
         boot_files=_boot_files(kernel, config),
         copies=request.copies,
         command=request.command,
+        on_terminal=request.on_terminal,
         folder=request.folder,
         stdin=request.stdin,
         roots=_roots(kernel.root),
         environment=dict(request.environment),
-        busybox=_foreign_busybox(boot.architecture, find_busybox, notices),
+        busybox=_busybox(boot.architecture, notices),
     )
     parts = initramfs(wanted)
     size = os.path.getsize(boot.file) if isinstance(boot.file, str) else len(boot.file)
@@ -120,7 +119,7 @@ def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
     try:
         return kernel.tree or tree_directory(kernel.root, kernel.release)
     except NoTreeError as error:
-        if request.modules:
+        if request.modules and not request.optional_modules:
             raise
         notices.append(f"{error}: the guest has only what is built into its kernel")
         return ""
@@ -129,8 +128,11 @@ def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
 def _modules(directory: str, request: Request) -> tuple[str, ...]:
     catalog = Catalog.open(directory)
     files = [word for word in request.command if is_module_file(os.path.basename(word))]
+    asked = request.modules
+    if request.optional_modules:
+        asked = modules_named(catalog, " ".join(asked))
     words = (
-        *request.modules,
+        *asked,
         *modules_named(catalog, " ".join(request.command)),
         *needed_by_files(catalog, [path for path in files if os.path.isfile(path)]),
     )
@@ -149,21 +151,18 @@ def _roots(root: str) -> tuple[str, ...]:
     return () if path == "/" else (path,)
 
 
-def _foreign_busybox(
-    architecture: Architecture, find: Callable[[Architecture], str] | None, notices: list[str]
-) -> str:
+def _busybox(architecture: Architecture, notices: list[str]) -> str:
+    """Return the busybox for the guest; the host's own tools do where it has none."""
+    fetched = fetched_busybox(architecture.name) or ""
     if not is_foreign(architecture):
-        return ""
-    found = find(architecture) if find is not None else ""
-    if not found:
+        return busybox_here() or fetched
+    if not fetched:
         error = LabError(f"there is no busybox for {architecture.name}, which its guest needs")
-        package = dict(PACKAGES)["debian"]
         error.remedy = (
-            f"`lkm lab get` with --arch {architecture.name} brings it, where there is apt-get: "
-            f"it is the program of Debian's package {package}"
+            f"fetch a kernel with `lkm lab get --arch {architecture.name}`, which brings it along"
         )
         raise error
     notices.append(
         f"a guest of another machine ({architecture.name}) has busybox, and neither Python nor lkm"
     )
-    return found
+    return fetched

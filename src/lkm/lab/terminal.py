@@ -17,8 +17,8 @@ LEAVE = b"\x1d"
 """The key that ends a guest which no longer answers: Ctrl-]."""
 
 
-def run_shell(machine: Machine, terminal: int = 0) -> Ended:
-    """Start *machine*, whose command is a shell, on the terminal open as *terminal*; wait for it.
+def run_shell(machine: Machine, *, timeout_s: float | None = None, terminal: int = 0) -> Ended:
+    """Start *machine*, whose command has the terminal that is open as *terminal*; wait for it.
 
     An oops is shown and does not end it. Raises what ``run_command`` does.
     """
@@ -44,7 +44,7 @@ def run_shell(machine: Machine, terminal: int = 0) -> Ended:
         session.also(guest.terminal, show)
         session.also(terminal, type_in)
         with _on_resize(tell_size):
-            return session.run(None)
+            return session.run(timeout_s)
 
 
 @contextlib.contextmanager

@@ -38,12 +38,11 @@ def busybox_here() -> str:
     return next((path for path in found if path is not None), "")
 
 
-def add_shell(files: Files) -> str:
+def add_shell(files: Files, busybox: str) -> str:
     """Put the host's shell and tools into *files*; return what runs the agent.
 
-    Raises ``NoLabProgramError`` where there is neither busybox nor all of the tools.
+    Without a *busybox* they are the host's own. Raises ``NoLabProgramError`` where one is missing.
     """
-    busybox = busybox_here()
     shell = os.path.realpath("/bin/sh")
     if os.path.isfile(shell) and os.path.basename(shell) != "busybox":
         add_program(files, shell, "/usr/bin/sh")
@@ -69,9 +68,13 @@ def add_foreign_shell(files: Files, busybox: str) -> str:
 
 
 def add_lkm_as_tools(files: Files, script: str) -> None:
-    """Have lkm answer to the names of kmod's tools."""
+    """Have lkm answer to the names of kmod's tools; to modprobe once the agent has linked it.
+
+    A kernel that boots asks for module after module by /sbin/modprobe, and would start Python for
+    each, before there is anything to load.
+    """
     for name in KMOD_TOOLS:
-        files.link(f"/usr/sbin/{name}", script)
+        files.link(f"/usr/sbin/{name}" if name != "modprobe" else "/lab/modprobe", script)
     files.link("/usr/bin/kmod", script)
 
 

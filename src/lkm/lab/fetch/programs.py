@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 
-from lkm.errors import FetchError, FileError, NoLabProgramError
+from lkm.errors import FetchError
 from lkm.lab.fetch.apt import Apt, native_architecture
 from lkm.lab.fetch.debian import unpack
 from lkm.lab.fetch.folders import private_folder
 from lkm.lab.fetch.sources import architecture_of
 from lkm.lab.fetch.watching import Watch, download_tick, unwatched
 from lkm.lab.fetch.with_apt import with_apt
-from lkm.lab.initramfs import busybox
+from lkm.lab.contents.shell import busybox_here
 from lkm.tree.fetched import data_folder, is_believed
 
 _PACKAGE = "busybox-static"
@@ -35,13 +35,7 @@ def needs_busybox(architecture: str) -> bool:
     architecture = architecture_of(architecture)
     if fetched_busybox(architecture) is not None:
         return False
-    if architecture != native_architecture():
-        return True
-    try:
-        busybox()
-    except (NoLabProgramError, FileError):
-        return True
-    return False
+    return architecture != native_architecture() or not busybox_here()
 
 
 def fetch_busybox(architecture: str, watch: Watch = unwatched) -> str:

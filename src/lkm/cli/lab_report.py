@@ -1,0 +1,99 @@
+"""Say how a guest ended, where that was not by its command alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lkm._text import decode, printable
+from lkm.cli.console import Console
+from lkm.errors import LkmError
+from lkm.lab.runs import Run, last_lines
+from lkm.lab.session import Ended
+
+TIMEOUT, FAILED, FAULT = 124, 125, 126
+_LONGEST_SAID = 100
+
+
+def report(run: Run | None, error: LkmError | None, console: Console) -> int:
+    """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status."""
+    if run is None or run.ended is None:
+        if run is not None and error is not None:
+            console.complain(error)
+        _lines(last_lines(error), console)
+        return FAILED
+    ended = run.ended
+    if ended.hung:
+        console.error(_hang(ended))
+        _lines(ended.fault.lines if ended.fault else () if ended.came else ended.last, console)
+        return TIMEOUT
+    if ended.fault is not None:
+        what = "panicked" if ended.fault.kind == "panic" else "oopsed"
+        where = f" in {ended.fault.module}" if ended.fault.module else ""
+        console.error(f"the kernel {what}{where}: {ended.fault.title}")
+        _lines(ended.fault.lines, console)
+        return FAULT
+    return FAILED if ended.status is None else ended.status
+
+
+def matrix_table(runs: Sequence[Run]) -> str:
+    """Return a line for each of *runs*: how it ended, and what it said last."""
+    rows = [("RELEASE", "RESULT", "SECONDS", "SAID")]
+    for run in runs:
+        seconds = "-" if run.ended is None else f"{run.ended.duration_s:.1f}"
+        rows.append((printable(run.release), _result(run), seconds, _said(run)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "".join(
+        "  ".join(
+            [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), row[3]]
+        ).rstrip()
+        + "\n"
+        for row in rows
+    )
+
+
+def summary_status(runs: Sequence[Run]) -> int:
+    """Return 0 where every command ended with that, 1 where one did not, else 3."""
+    if any(run.verdict not in {"ended", "failed"} or _status(run) not in {0, None} for run in runs):
+        return 1
+    return 3 if any(_status(run) is None for run in runs) else 0
+
+
+def _status(run: Run) -> int | None:
+    return None if run.ended is None else run.ended.status
+
+
+def _result(run: Run) -> str:
+    if run.verdict != "ended":
+        module = run.ended.fault.module if run.ended and run.ended.fault else ""
+        return f"{run.verdict} in {module}" if module else run.verdict
+    status = _status(run)
+    return "ok" if status == 0 else f"status {status}"
+
+
+def _said(run: Run) -> str:
+    if run.error is not None:
+        return ""
+    if run.ended is not None and run.ended.fault is not None:
+        return printable(run.ended.fault.title)
+    lines = decode(run.err).splitlines() or decode(run.out).splitlines()
+    return printable(lines[-1])[:_LONGEST_SAID] if lines else ""
+
+
+def _hang(ended: Ended) -> str:
+    seconds = f"{ended.duration_s:.0f} s"
+    if not ended.came:
+        return f"after {seconds} the kernel had not come to the lab's init"
+    moving = [line.split(" ") for line in ended.stuck]
+    names = [f"{words[0]} is {words[4]}" for words in moving if len(words) > 4]
+    if names:
+        return f"the command still ran after {seconds}: {', '.join(names)}"
+    if ended.fault is not None and ended.fault.module:
+        return f"the command still ran after {seconds}, the processor in {ended.fault.module}"
+    return f"the command still ran after {seconds}"
+
+
+def _lines(lines: Sequence[str], console: Console) -> None:
+    if console.json:
+        return  # the document has them
+    for line in lines:
+        console.raw(printable(line.expandtabs()))
