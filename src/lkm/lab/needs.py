@@ -35,7 +35,11 @@ def check_config(
     needed = {**_OF_ALL, **(_OF_ARM64 if architecture is ARM64 else _OF_X86)}
     if with_modules:
         needed["MODULES"] = "to load modules"
-    lacking = [f"CONFIG_{name}=y {why}" for name, why in needed.items() if config.get(f"CONFIG_{name}") != "y"]
+    lacking = [
+        f"CONFIG_{name}=y {why}"
+        for name, why in needed.items()
+        if config.get(f"CONFIG_{name}") != "y"
+    ]
     if lacking:
         error = LabError(f"this kernel lacks what the lab needs: {', '.join(lacking)} ({path})")
         error.remedy = "take another kernel, or build this one with it"

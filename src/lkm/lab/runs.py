@@ -52,9 +52,7 @@ def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
         ended = run_command(lab.machine, out.extend, err.extend, timeout_s=timeout_s)
     except LkmError as error:
         return Run(release=kernel.release, ended=None, error=error, notices=notices)
-    return Run(
-        release=kernel.release, ended=ended, out=bytes(out), err=bytes(err), notices=notices
-    )
+    return Run(release=kernel.release, ended=ended, out=bytes(out), err=bytes(err), notices=notices)
 
 
 def run_shown(
