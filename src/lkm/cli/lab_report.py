@@ -11,7 +11,9 @@ from lkm.lab.runs import Run, last_lines
 from lkm.lab.session import Ended
 
 TIMEOUT, FAILED, FAULT = 124, 125, 126
-_LONGEST_SAID = 100
+_LONGEST_SAID = 160
+# What stands in a line that hands on one of the kernel's log.
+_KERNELS = "NOTICE: kernel: "
 
 
 def report(run: Run | None, error: LkmError | None, console: Console) -> int:
@@ -72,11 +74,12 @@ def _result(run: Run) -> str:
 
 def _said(run: Run) -> str:
     if run.error is not None:
-        return ""
+        return printable(str(run.error))
     if run.ended is not None and run.ended.fault is not None:
         return printable(run.ended.fault.title)
     lines = decode(run.err).splitlines() or decode(run.out).splitlines()
-    return printable(lines[-1])[:_LONGEST_SAID] if lines else ""
+    told = [line for line in lines if _KERNELS in line] or lines
+    return printable(told[-1])[:_LONGEST_SAID] if told else ""
 
 
 def _hang(ended: Ended) -> str:

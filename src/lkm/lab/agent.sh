@@ -84,7 +84,8 @@ else
     out=$!
     pump err </lab/err.fifo &
     err=$!
-    /bin/sh /lab/command </lab/stdin >/lab/out.fifo 2>/lab/err.fifo 7<&- 8>&- 9>&-
+    # It opens these itself: what this shell says of a command that was killed is not its own.
+    /bin/sh /lab/command
     status=$?
     say ended "$status"
     wait "$out" "$err"

@@ -80,6 +80,7 @@ class Session:
         self._reader = Reader()
         self._console = bytearray()
         self._started = time.monotonic()
+        self._stopped: float | None = None
         self._selector = selectors.DefaultSelector()
         self._takers: dict[int, Sink] = {}
         self._ports: set[int] = set()
@@ -106,7 +107,8 @@ class Session:
         end = None if timeout_s is None else self._started + timeout_s
         with self._selector:
             hung = not self._listen(end, self._is_over)
-            stuck = self._ask_where() if hung else ()
+            self._stopped = time.monotonic()
+            stuck = self._ask_where() if hung and self._came else ()
             # What is on its way: an oops may have come with the status of the command it killed.
             self._listen(time.monotonic() + _ON_ITS_WAY_S, lambda: False)
             if self._fault_at is not None:
@@ -192,7 +194,7 @@ class Session:
         with contextlib.suppress(OSError):
             self._guest.channel.sendall(b"state\n")
         self._listen(time.monotonic() + _STATE_S, lambda: self._state is not None)
-        if self._state is None and self._came:
+        if self._state is None:
             self._guest.interrupt()
             self._listen(time.monotonic() + _TRACE_S, lambda: False)
         return tuple((self._state or b"").decode(errors="replace").splitlines())
@@ -208,7 +210,7 @@ class Session:
             stuck=stuck,
             came=self._came,
             console=_text(self._console),
-            duration_s=time.monotonic() - self._started,
+            duration_s=(self._stopped or time.monotonic()) - self._started,
         )
 
     def _last(self) -> tuple[str, ...]:
