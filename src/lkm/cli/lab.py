@@ -141,7 +141,7 @@ def run_once(
         notice=lambda text: console.say("NOTICE", text),
         timeout_s=timeout_s,
     )
-    return report(done, None, console)
+    return report(done, None, console, was_shown=request.on_terminal)
 
 
 def _run_for_json(

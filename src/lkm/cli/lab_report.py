@@ -16,8 +16,13 @@ _LONGEST_SAID = 160
 _KERNELS = "NOTICE: kernel: "
 
 
-def report(run: Run | None, error: LkmError | None, console: Console) -> int:
-    """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status."""
+def report(
+    run: Run | None, error: LkmError | None, console: Console, *, was_shown: bool = False
+) -> int:
+    """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status.
+
+    *was_shown* tells that an oops stands on the terminal already.
+    """
     if run is None or run.ended is None:
         if run is not None and error is not None:
             console.complain(error)
@@ -32,7 +37,8 @@ def report(run: Run | None, error: LkmError | None, console: Console) -> int:
         what = "panicked" if ended.fault.kind == "panic" else "oopsed"
         where = f" in {ended.fault.module}" if ended.fault.module else ""
         console.error(f"the kernel {what}{where}: {ended.fault.title}")
-        _lines(ended.fault.lines, console)
+        if ended.fault.kind == "panic" or not was_shown:
+            _lines(ended.fault.lines, console)
         return FAULT
     return FAILED if ended.status is None else ended.status
 

@@ -69,11 +69,12 @@ class Session:
     """A guest, and what it has said so far.
 
     *out* and *err* take what its command writes. *ends_with_oops* tells whether an oops is the end.
-    *on_hello* is called when its init has come.
+    *on_hello* is called when its init has come, *on_oops* when an oops has been told to its end.
     """
 
     def __init__(self, guest: Guest, out: Sink, err: Sink, *, ends_with_oops: bool = True) -> None:
         self.on_hello: Callable[[], None] | None = None
+        self.on_oops: Callable[[Fault], None] | None = None
         self._guest = guest
         self._sinks = {"out": out, "err": err}
         self._ends_with_oops = ends_with_oops
@@ -145,6 +146,11 @@ class Session:
         self._console += data
         if self._fault_at is None and find_fault(_text(self._console[seen:])) is not None:
             self._fault_at = time.monotonic()
+        if self._fault_at is not None and self.on_oops is not None:
+            fault = find_fault(_text(self._console))
+            if fault is not None and fault.ended:
+                self.on_oops(fault)
+                self.on_oops = None
         del self._console[:-_MOST_CONSOLE]
 
     def _take_channel(self, data: bytes) -> None:
