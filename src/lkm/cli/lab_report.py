@@ -33,6 +33,10 @@ def report(
         console.error(_hang(ended))
         _lines(ended.fault.lines if ended.fault else () if ended.came else ended.last, console)
         return TIMEOUT
+    if ended.fault is not None and not ended.came:
+        console.error(f"before the kernel came to the lab's init: {ended.fault.title}")
+        _lines(ended.last, console)
+        return FAILED
     if ended.fault is not None:
         what = "panicked" if ended.fault.kind == "panic" else "oopsed"
         where = f" in {ended.fault.module}" if ended.fault.module else ""

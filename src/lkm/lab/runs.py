@@ -36,7 +36,9 @@ class Run:
             return "failed"
         if self.ended.hung:
             return "timeout"
-        return "ended" if self.ended.fault is None else self.ended.fault.kind
+        if self.ended.fault is None:
+            return "ended"
+        return self.ended.fault.kind if self.ended.came else "failed"
 
 
 def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
