@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.fuzz import (
+    targets_guests,
     targets_images,
     targets_loader,
     targets_modules,
@@ -20,5 +21,6 @@ TARGETS = {
         *targets_trees.TARGETS,
         *targets_images.TARGETS,
         *targets_texts.TARGETS,
+        *targets_guests.TARGETS,
     )
 }

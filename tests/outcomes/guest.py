@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 from lkm import cpio
 from lkm.errors import GuestFailedError, GuestTimedOutError
-from lkm.lab import qemu
+from lkm.lab import batch
 from lkm.lab.initramfs import files_in, program_initramfs
 from tests.outcomes.build import agent
 
@@ -97,7 +97,7 @@ def run(
     initramfs = initramfs_of(boot)
     died: tuple[str, ...] = ()
     try:
-        output = qemu.run(
+        output = batch.run(
             kernel,
             initramfs,
             append=boot.command_line,

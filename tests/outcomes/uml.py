@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lkm.lab.channel import as_text, parse_output
+from lkm.lab.batch import as_text, parse_output
 from lkm.module.file import read_image
 from lkm.names import module_name_of_path
 from lkm.vmlinux.btf import KernelBtf

@@ -6,14 +6,11 @@ import hashlib
 
 import pytest
 
-from lkm.errors import NoLabProgramError
-from lkm.lab import qemu
-from lkm.lab.initramfs import script_initramfs
+from lkm.lab.setup import Request
 from lkm.vmlinux.image import KernelImage
 from lkm.vmlinux.kallsyms import KernelSymbols, decode_kallsyms
-from tests.conftest import missing
-from tests.debian import NotHere
-from tests.vmlinux.kernels import RealKernel, real_kernel
+from tests.lab.labs import a_kernel, run_in_lab
+from tests.outcomes.kernels import RealKernel
 
 pytestmark = [pytest.mark.lab, pytest.mark.debian]
 
@@ -35,27 +32,19 @@ done
 
 @pytest.fixture(params=["6.1", "6.12"])
 def kernel(request: pytest.FixtureRequest) -> RealKernel:
-    try:
-        return real_kernel(str(request.param))
-    except NotHere as error:
-        missing("debian", str(error))
-        raise
+    return a_kernel(str(request.param))
 
 
 def test_every_line_is_what_the_running_kernel_prints(kernel: RealKernel) -> None:
-    image = KernelImage.open(str(kernel.image))
+    image = KernelImage.open(str(kernel.root / f"boot/vmlinuz-{kernel.release}"))
     symbols = decode_kallsyms(image)
     assert isinstance(symbols, KernelSymbols)
     text = symbols.as_text()
 
-    try:
-        guest = qemu.run(image.data, script_initramfs(SCRIPT))
-    except NoLabProgramError as error:
-        missing("lab", str(error))
-        raise
+    said = run_in_lab(kernel, Request(command=("sh", "-c", SCRIPT)))
 
-    assert guest.status == 0, guest.output
-    release, count, *hashes = guest.output.splitlines()
+    assert said.status == 0, said.err
+    release, count, *hashes = said.out.splitlines()
     parts = [text[at : at + PART] for at in range(0, len(text), PART)]
     assert release == kernel.release
     assert int(count) == len(symbols) == text.count(b"\n") > 90_000

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lkm.errors import KernelError, LkmError
 
 
+HINTS = "LKM_HINTS"
+"""Set where lkm's own words are wanted although nobody sits at a terminal."""
+
 NO_MODINFO = "it has no section .modinfo"
 _LOG_LINES = 20  # of a kernel's log that are said of one refusal
 _IDENT_BYTES = 17  # what kmod wants to see of an ELF file to take it for one
@@ -106,7 +109,7 @@ class Console:
         to a terminal, of a kernel that is not the live one, and where it is *needed*, since
         kmod's words alone lead nowhere. The JSON document always has it.
         """
-        if needed or self.kernel != "live" or self.err.isatty():
+        if needed or self.kernel != "live" or self.err.isatty() or os.environ.get(HINTS):
             self.say("NOTICE", text)
         else:
             self.messages.append(("NOTICE", text))

@@ -21,7 +21,7 @@ import os
 import sys
 
 from lkm.cli import which_kernel
-from lkm.cli.console import Console, one_line
+from lkm.cli.console import HINTS, Console
 from lkm.cli.lab_kernel import lab_kernel, lab_kernels
 from lkm.cli.lab_report import matrix_table, report, summary_status
 from lkm.errors import LkmError, UsageError
@@ -98,8 +98,8 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return report(None, error, console)
 
 
-def request_of(args: argparse.Namespace) -> Request:
-    """Return what *args* ask of a guest."""
+def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> Request:
+    """Return what *args* ask of a guest, with *variables* in its environment."""
     return Request(
         command=tuple(args.command),
         on_terminal=args.terminal or not args.command,
@@ -109,7 +109,10 @@ def request_of(args: argparse.Namespace) -> Request:
         memory_mb=args.memory,
         folder=os.getcwd(),
         stdin=sys.stdin.buffer.read() if args.stdin else b"",
-        environment=tuple((name, os.environ[name]) for name in _HANDED_ON if name in os.environ),
+        environment=(
+            *((name, os.environ[name]) for name in _HANDED_ON if name in os.environ),
+            *variables,
+        ),
     )
 
 
@@ -138,7 +141,7 @@ def run_once(
         notice=lambda text: console.say("NOTICE", text),
         timeout_s=timeout_s,
     )
-    return report(done, None, console)
+    return report(done, None, console, was_shown=request.on_terminal)
 
 
 def _run_for_json(
@@ -157,7 +160,7 @@ def _run_for_json(
 
 
 def _run_each(args: argparse.Namespace, console: Console) -> int:
-    request = request_of(args)
+    request = request_of(args, (HINTS, "1"))
     runs: list[Run] = []
     for release, kernel in lab_kernels(args.each, args, console):
         if isinstance(kernel, LkmError):
@@ -171,8 +174,8 @@ def _run_each(args: argparse.Namespace, console: Console) -> int:
     else:
         console.out.write(matrix_table(runs))
         for each in runs:
-            if each.error is not None:
-                console.error(f"{each.release}: {one_line(each.error)}", each.error)
+            if each.error is not None and each.error.remedy:
+                console.say("NOTICE", f"{each.release}: {each.error.remedy}")
     return summary_status(runs)
 
 

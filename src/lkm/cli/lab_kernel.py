@@ -20,7 +20,8 @@ from lkm.tree.installed import installed_kernels, kernel_image
 def lab_kernel(args: argparse.Namespace, console: Console) -> LabKernel:
     """Return the kernel that *args* name, or the running one.
 
-    Where that has no image here it is the newest that was fetched, which is said on stderr. Raises ``LabError`` where it has no image here, ``UsageError`` where it is for another machine
+    Where that has no image here it is the newest that was fetched, which is said on stderr.
+    Raises ``LabError`` where none has an image, ``UsageError`` where it is for another machine
     than --arch says, and what reading it raises.
     """
     args = copy.copy(args)
@@ -81,9 +82,7 @@ def _tree(found: Chosen) -> str:
 
 def _only_fetched(wanted: Architecture) -> str:
     """Return the release of the one fetched kernel for that machine."""
-    images = {
-        release: kernel_image(root, release, "") for release, root in fetched_roots().items()
-    }
+    images = {release: kernel_image(root, release, "") for release, root in fetched_roots().items()}
     found = [
         release
         for release, image in images.items()

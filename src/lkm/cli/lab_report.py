@@ -11,11 +11,18 @@ from lkm.lab.runs import Run, last_lines
 from lkm.lab.session import Ended
 
 TIMEOUT, FAILED, FAULT = 124, 125, 126
-_LONGEST_SAID = 100
+_LONGEST_SAID = 160
+# What stands in a line that hands on one of the kernel's log.
+_KERNELS = "NOTICE: kernel: "
 
 
-def report(run: Run | None, error: LkmError | None, console: Console) -> int:
-    """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status."""
+def report(
+    run: Run | None, error: LkmError | None, console: Console, *, was_shown: bool = False
+) -> int:
+    """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status.
+
+    *was_shown* tells that an oops stands on the terminal already.
+    """
     if run is None or run.ended is None:
         if run is not None and error is not None:
             console.complain(error)
@@ -26,11 +33,16 @@ def report(run: Run | None, error: LkmError | None, console: Console) -> int:
         console.error(_hang(ended))
         _lines(ended.fault.lines if ended.fault else () if ended.came else ended.last, console)
         return TIMEOUT
+    if ended.fault is not None and not ended.came:
+        console.error(f"before the kernel came to the lab's init: {ended.fault.title}")
+        _lines(ended.last, console)
+        return FAILED
     if ended.fault is not None:
         what = "panicked" if ended.fault.kind == "panic" else "oopsed"
         where = f" in {ended.fault.module}" if ended.fault.module else ""
         console.error(f"the kernel {what}{where}: {ended.fault.title}")
-        _lines(ended.fault.lines, console)
+        if ended.fault.kind == "panic" or not was_shown:
+            _lines(ended.fault.lines, console)
         return FAULT
     return FAILED if ended.status is None else ended.status
 
@@ -72,11 +84,12 @@ def _result(run: Run) -> str:
 
 def _said(run: Run) -> str:
     if run.error is not None:
-        return ""
+        return printable(str(run.error))
     if run.ended is not None and run.ended.fault is not None:
         return printable(run.ended.fault.title)
     lines = decode(run.err).splitlines() or decode(run.out).splitlines()
-    return printable(lines[-1])[:_LONGEST_SAID] if lines else ""
+    told = [line for line in lines if _KERNELS in line] or lines
+    return printable(told[-1])[:_LONGEST_SAID] if told else ""
 
 
 def _hang(ended: Ended) -> str:

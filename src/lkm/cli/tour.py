@@ -46,7 +46,9 @@ _LONE = ("binfmt_misc", "nls_cp437", "nls_ascii", "dummy", "cryptd")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--step", action="store_true", help="wait for Enter after each part")
-    parser.add_argument("--on", choices=("sandbox", "live", "lab"), default="sandbox", help="the kernel")
+    parser.add_argument(
+        "--on", choices=("sandbox", "live", "lab"), default="sandbox", help="the kernel"
+    )
     parser.add_argument("--yes", action="store_true", help="with --on live: do not ask")
     parser.add_argument("--root", metavar="DIR", help="a root with a distribution's kernel")
     parser.add_argument("--release", metavar="RELEASE", help="that kernel's release")

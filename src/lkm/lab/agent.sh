@@ -9,6 +9,7 @@ export PATH=/usr/sbin:/usr/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+echo lab >/proc/sys/kernel/hostname
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
@@ -83,7 +84,8 @@ else
     out=$!
     pump err </lab/err.fifo &
     err=$!
-    /bin/sh /lab/command </lab/stdin >/lab/out.fifo 2>/lab/err.fifo 7<&- 8>&- 9>&-
+    # It opens these itself: what this shell says of a command that was killed is not its own.
+    /bin/sh /lab/command
     status=$?
     say ended "$status"
     wait "$out" "$err"

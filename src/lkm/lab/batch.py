@@ -106,12 +106,12 @@ def _listen(guest: Guest, end: float) -> tuple[bool, bytes, bytes]:
     }
     left = dict(taken)
     with selectors.DefaultSelector() as selector:
-        for port in left:
-            selector.register(port, selectors.EVENT_READ)
+        for each in left:
+            selector.register(each, selectors.EVENT_READ)
         while left and (remains := end - time.monotonic()) > 0:
             for key, _events in selector.select(remains):
                 port = key.fileobj
-                assert isinstance(port, socket.socket)
+                assert isinstance(port, socket.socket), "only these were registered"
                 data = _received(port)
                 taken[port] += data
                 if not data:

@@ -51,9 +51,9 @@ class Reader:
 
     def _take(self) -> Frame | None:
         line, newline, rest = self._held.partition(b"\n")
+        if len(line) > _LONGEST_LINE:
+            raise FormatError(_WHAT, "a line that does not end", offset=self._offset)
         if not newline:
-            if len(line) > _LONGEST_LINE:
-                raise FormatError(_WHAT, "a line that does not end", offset=self._offset)
             return None
         kind, _blank, digits = line.decode("ascii", "replace").partition(" ")
         if kind not in KINDS or not (digits.isascii() and digits.isdecimal()):

@@ -138,7 +138,10 @@ def _command(wanted: Wanted) -> bytes:
         IN_LAB: wanted.release,
         **wanted.environment,
     }
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    lines = ["exec 7<&- 8>&- 9>&-"]
+    if not wanted.on_terminal:
+        lines.append("exec </lab/stdin >/lab/out.fifo 2>/lab/err.fifo")
+    lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(f"cd {shlex.quote(wanted.folder)}")
     if wanted.command:
         lines.append(f"exec {shlex.join(wanted.command)}")

@@ -21,8 +21,9 @@ _OF_ARM64 = {
     "SERIAL_AMBA_PL011_CONSOLE": "to be heard over a serial port",
     "SERIAL_8250_PCI": "for a channel beside its console",
 }
-# Beside its kernel and its files a guest needs so much, and the files lie there twice while they
-# are unpacked.
+# Beside its kernel and its files a guest needs so much. The files lie there packed and unpacked at
+# once, and what is unpacked may take half of what the rest leaves (tmpfs).
+_FILES_TIMES = 3
 _BESIDE_MB = 128
 _LEAST_MB = 512
 _STEP_MB = 128
@@ -35,7 +36,11 @@ def check_config(
     needed = {**_OF_ALL, **(_OF_ARM64 if architecture is ARM64 else _OF_X86)}
     if with_modules:
         needed["MODULES"] = "to load modules"
-    lacking = [f"CONFIG_{name}=y {why}" for name, why in needed.items() if config.get(f"CONFIG_{name}") != "y"]
+    lacking = [
+        f"CONFIG_{name}=y {why}"
+        for name, why in needed.items()
+        if config.get(f"CONFIG_{name}") != "y"
+    ]
     if lacking:
         error = LabError(f"this kernel lacks what the lab needs: {', '.join(lacking)} ({path})")
         error.remedy = "take another kernel, or build this one with it"
@@ -47,14 +52,13 @@ def memory_for(kernel_bytes: int, initramfs_bytes: int, asked_mb: int | None) ->
 
     Raises ``LabError`` where it needs more than was asked for.
     """
-    needed = (kernel_bytes + 2 * initramfs_bytes >> 20) + _BESIDE_MB
+    needed = (kernel_bytes + _FILES_TIMES * initramfs_bytes >> 20) + _BESIDE_MB
     if asked_mb is None:
         return max(_LEAST_MB, -(-needed // _STEP_MB) * _STEP_MB)
     if asked_mb < needed:
         error = LabError(
-            f"{asked_mb} MiB of memory are too few: the kernel, its files "
-            f"({initramfs_bytes >> 20} MiB, twice while they are unpacked) and what it needs to "
-            f"run take {needed} MiB"
+            f"{asked_mb} MiB of memory are too few: the kernel, room to unpack "
+            f"{initramfs_bytes >> 20} MiB of files, and what it needs to run take {needed} MiB"
         )
         error.remedy = f"say --memory {needed} or more, or take fewer --modules"
         raise error

@@ -57,9 +57,7 @@ class Machine:
 class Guest:
     """A machine that runs. Its ports are sockets that do not block; the first two are read only."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], ports: dict[str, socket.socket]
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], ports: dict[str, socket.socket]) -> None:
         self.process = process
         self.console = ports["console"]
         self.channel = ports["channel"]
@@ -130,7 +128,8 @@ def _arguments(
     for name, descriptor in descriptors.items():
         words += ["-chardev", f"socket,id={name},fd={descriptor}"]
     for name, device in zip(_PORTS, machine.architecture.ports, strict=False):
-        words += ["-device", f"{device},chardev={name}"] if device else ["-serial", f"chardev:{name}"]
+        port = ["-device", f"{device},chardev={name}"] if device else ["-serial", f"chardev:{name}"]
+        words += port
     return [*words, "-mon", "chardev=monitor,mode=control"]
 
 

@@ -36,7 +36,9 @@ class Run:
             return "failed"
         if self.ended.hung:
             return "timeout"
-        return "ended" if self.ended.fault is None else self.ended.fault.kind
+        if self.ended.fault is None:
+            return "ended"
+        return self.ended.fault.kind if self.ended.came else "failed"
 
 
 def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
@@ -52,9 +54,7 @@ def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
         ended = run_command(lab.machine, out.extend, err.extend, timeout_s=timeout_s)
     except LkmError as error:
         return Run(release=kernel.release, ended=None, error=error, notices=notices)
-    return Run(
-        release=kernel.release, ended=ended, out=bytes(out), err=bytes(err), notices=notices
-    )
+    return Run(release=kernel.release, ended=ended, out=bytes(out), err=bytes(err), notices=notices)
 
 
 def run_shown(

@@ -69,17 +69,19 @@ class Session:
     """A guest, and what it has said so far.
 
     *out* and *err* take what its command writes. *ends_with_oops* tells whether an oops is the end.
-    *on_hello* is called when its init has come.
+    *on_hello* is called when its init has come, *on_oops* when an oops has been told to its end.
     """
 
     def __init__(self, guest: Guest, out: Sink, err: Sink, *, ends_with_oops: bool = True) -> None:
         self.on_hello: Callable[[], None] | None = None
+        self.on_oops: Callable[[Fault], None] | None = None
         self._guest = guest
         self._sinks = {"out": out, "err": err}
         self._ends_with_oops = ends_with_oops
         self._reader = Reader()
         self._console = bytearray()
         self._started = time.monotonic()
+        self._stopped: float | None = None
         self._selector = selectors.DefaultSelector()
         self._takers: dict[int, Sink] = {}
         self._ports: set[int] = set()
@@ -106,7 +108,8 @@ class Session:
         end = None if timeout_s is None else self._started + timeout_s
         with self._selector:
             hung = not self._listen(end, self._is_over)
-            stuck = self._ask_where() if hung else ()
+            self._stopped = time.monotonic()
+            stuck = self._ask_where() if hung and self._came else ()
             # What is on its way: an oops may have come with the status of the command it killed.
             self._listen(time.monotonic() + _ON_ITS_WAY_S, lambda: False)
             if self._fault_at is not None:
@@ -143,6 +146,11 @@ class Session:
         self._console += data
         if self._fault_at is None and find_fault(_text(self._console[seen:])) is not None:
             self._fault_at = time.monotonic()
+        if self._fault_at is not None and self.on_oops is not None:
+            fault = find_fault(_text(self._console))
+            if fault is not None and fault.ended:
+                self.on_oops(fault)
+                self.on_oops = None
         del self._console[:-_MOST_CONSOLE]
 
     def _take_channel(self, data: bytes) -> None:
@@ -192,7 +200,7 @@ class Session:
         with contextlib.suppress(OSError):
             self._guest.channel.sendall(b"state\n")
         self._listen(time.monotonic() + _STATE_S, lambda: self._state is not None)
-        if self._state is None and self._came:
+        if self._state is None:
             self._guest.interrupt()
             self._listen(time.monotonic() + _TRACE_S, lambda: False)
         return tuple((self._state or b"").decode(errors="replace").splitlines())
@@ -208,7 +216,7 @@ class Session:
             stuck=stuck,
             came=self._came,
             console=_text(self._console),
-            duration_s=time.monotonic() - self._started,
+            duration_s=(self._stopped or time.monotonic()) - self._started,
         )
 
     def _last(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import termios
 import tty
 from collections.abc import Iterator
 
+from lkm.lab.faults import Fault
 from lkm.lab.qemu import Machine, started
 from lkm.lab.session import Ended, Session
 
@@ -40,7 +41,11 @@ def run_shell(machine: Machine, *, timeout_s: float | None = None, terminal: int
             with contextlib.suppress(OSError):
                 guest.channel.sendall(f"size {rows} {columns}\n".encode())
 
+        def tell_oops(fault: Fault) -> None:
+            show("".join(f"\r\n{line}" for line in fault.lines).encode() + b"\r\n")
+
         session.on_hello = tell_size
+        session.on_oops = tell_oops
         session.also(guest.terminal, show)
         session.also(terminal, type_in)
         with _on_resize(tell_size):

@@ -102,6 +102,4 @@ def check_release(paths: Sequence[str], release: str) -> None:
 
 def _trees_own(catalog: Catalog) -> Settings:
     """Return the tree's soft and weak dependencies; nobody's modprobe.d counts here."""
-    return Settings(
-        [line for path, text in catalog.config_texts() for line in parse(text, path)]
-    )
+    return Settings([line for path, text in catalog.config_texts() for line in parse(text, path)])

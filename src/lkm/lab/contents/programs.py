@@ -110,8 +110,7 @@ def _read(path: str) -> tuple[tuple[int, bool], Dynamic]:
 def _folders(dynamic: Dynamic, path: str) -> tuple[str, ...]:
     origin = os.path.dirname(os.path.realpath(path))
     return tuple(
-        folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin)
-        for folder in dynamic.folders
+        folder.replace("$ORIGIN", origin).replace("${ORIGIN}", origin) for folder in dynamic.folders
     )
 
 

@@ -7,6 +7,7 @@ program without a screen can use, compiled beforehand: a guest's processor is sl
 from __future__ import annotations
 
 import importlib.util
+import marshal
 import os
 import sys
 import sysconfig
@@ -104,9 +105,10 @@ def _add_file(files: Files, path: str, target: str) -> None:
 
 
 def _compiled(path: str, target: str) -> bytes:
-    """Return the bytes of a ``.pyc`` file for *path*, empty for what is no Python of today's."""
-    from importlib._bootstrap_external import _code_to_hash_pyc  # one way for all versions
+    """Return the bytes of a ``.pyc`` file for *path*, empty for what is no Python of today's.
 
+    It is one that goes by a hash and is not checked: times mean nothing in a guest (PEP 552).
+    """
     try:
         with open(path, "rb") as file:
             source = file.read()
@@ -116,7 +118,9 @@ def _compiled(path: str, target: str) -> bytes:
         code = compile(source, target, "exec", dont_inherit=True, optimize=0)
     except (SyntaxError, ValueError):
         return b""
-    return bytes(_code_to_hash_pyc(code, importlib.util.source_hash(source), False))
+    by_hash = (1).to_bytes(4, "little")
+    head = importlib.util.MAGIC_NUMBER + by_hash + importlib.util.source_hash(source)
+    return head + marshal.dumps(code)
 
 
 def library_state() -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 
 from lkm.errors import FetchError
+from lkm.lab.contents.shell import busybox_here
 from lkm.lab.fetch.apt import Apt, native_architecture
 from lkm.lab.fetch.debian import unpack
 from lkm.lab.fetch.folders import private_folder
 from lkm.lab.fetch.sources import architecture_of
 from lkm.lab.fetch.watching import Watch, download_tick, unwatched
 from lkm.lab.fetch.with_apt import with_apt
-from lkm.lab.contents.shell import busybox_here
 from lkm.tree.fetched import data_folder, is_believed
 
 _PACKAGE = "busybox-static"

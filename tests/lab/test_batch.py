@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lkm.errors import GuestFailedError, GuestTimedOutError, NoLabProgramError
-from lkm.lab import qemu
+from lkm.lab import batch
+from lkm.lab.batch import Said, parse_output
 from tests.conftest import missing
 
 
@@ -19,7 +20,7 @@ def test_without_qemu_the_error_names_debians_package(
     monkeypatch.setenv("PATH", str(tmp_path))
 
     with pytest.raises(NoLabProgramError) as caught:
-        qemu.run(b"", b"")
+        batch.run(b"", b"")
 
     assert caught.value.package == "qemu-system-x86"
     assert "apt-get install qemu-system-x86" in caught.value.remedy
@@ -58,7 +59,7 @@ def test_an_interrupt_leaves_no_guest_behind() -> None:
 
 def run_or_skip(kernel: bytes, *, timeout_s: float) -> None:
     try:
-        qemu.run(kernel, b"", timeout_s=timeout_s)
+        batch.run(kernel, b"", timeout_s=timeout_s)
     except NoLabProgramError as error:
         missing("lab", str(error))
 
@@ -77,3 +78,22 @@ def _a_loop() -> bytes:
     words = [0x1BADB002, flags, -(0x1BADB002 + flags) & 0xFFFFFFFF]
     words += [address, address, 0, 0, address + 32]
     return b"".join(word.to_bytes(4, "little") for word in words) + b"\xeb\xfe" + bytes(4096)
+
+
+def test_output_and_status_are_told_apart() -> None:
+    said = parse_output(b"one\r\ntwo\r\nlab: exit status 3\r\n")
+
+    assert said == Said("one\ntwo\n", 3)
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"one\r\n", b"lab: exit status ", b"lab: exit status x", b"lab: exit status \xb2"]
+)
+def test_without_a_whole_end_line_there_is_no_status(data: bytes) -> None:
+    assert parse_output(data).status is None
+
+
+def test_an_end_line_that_the_guest_itself_prints_is_output() -> None:
+    said = parse_output(b"lab: exit status 1\nlab: exit status 0\n")
+
+    assert said == Said("lab: exit status 1\n", 0)
