@@ -16,13 +16,10 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from lkm.config.modprobe_d import parse
-from lkm.config.settings import Settings
 from lkm.errors import (
     AlreadyLoadedError,
     BadModuleFormatError,
@@ -31,105 +28,16 @@ from lkm.errors import (
     NotLoadedError,
     UnknownSymbolError,
 )
-from lkm.kernel.apply import Outcome, apply_plan, image_for
-from lkm.kernel.live import LiveKernel
-from lkm.kernel.loaded import COMING, LIVE, LoadedModule
-from lkm.kernel.procfs import parse_modules
-from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS, IGNORE_VERMAGIC, Kernel
+from lkm.kernel.loaded import COMING, LIVE
+from lkm.kernel.protocol import FORCE, IGNORE_MODVERSIONS, IGNORE_VERMAGIC
 from lkm.kernel.sysfs import loaded_folders
-from lkm.module.file import ModuleImage, read_image
 from lkm.names import ModuleName
 from lkm.resolve.plan import Insert, Remove
-from lkm.resolve.resolver import plan_loads, plan_unload
-from lkm.tree.catalog import Catalog
+from tests.kernel.bench import Bench, as_text, live_bench, raised, symbols_of
 
-_OURS = "tm_"
 _FORCED_LOAD, _FORCED_REMOVAL = 1 << 1, 1 << 3  # TAINT_FORCED_MODULE, TAINT_FORCED_RMMOD
 _CHAIN = tuple([ModuleName(f"tm_level{number}") for number in (1, 2, 3, 4)])
 _TWO_S, _SLOW_S = 2.0, 0.7
-# Only where it goes wrong it takes so long.
-_LONGEST_S = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """A kernel to check, and how to get at what is not asked of a ``Kernel``.
-
-    *directory* is its tree, in which the tiny modules are; *files* the folder of those that do not
-    load. *read* gives a file of its ``/proc`` and ``/sys``. *say_init* is told what the init of a
-    module returns, where that does not run; *hold* has a module take a reference on itself, or
-    drop it. *slow_init* starts an insert in another process, whose init takes so many seconds and
-    returns that; what it gives back waits for the end, and returns 0 or the errno.
-    """
-
-    kernel: Kernel
-    directory: str
-    files: str
-    read: Callable[[str], bytes]
-    say_init: Callable[[ModuleName, int], None]
-    hold: Callable[[ModuleName, bool], None]
-    slow_init: Callable[[ModuleName, float, int], Callable[[], int]]
-
-    def image(self, name: str) -> ModuleImage:
-        return image_for(self.kernel, f"{self.directory}/kernel/{name}.ko")
-
-    def unfit(self, name: str) -> ModuleImage:
-        return image_for(self.kernel, f"{self.files}/{name}.ko")
-
-    def insert(self, *names: str, params: str = "") -> None:
-        for name in names:
-            self.kernel.insert(self.image(name), params)
-
-    def loaded(self, name: str) -> LoadedModule:
-        found = self.kernel.find(ModuleName(name))
-        assert found is not None, f"{name} is not loaded"
-        return found
-
-    def ours(self) -> list[str]:
-        """Return which of the tiny modules are loaded, newest first."""
-        return [module.name for module in self.kernel.modules() if module.name.startswith(_OURS)]
-
-    def listed(self) -> dict[str, LoadedModule]:
-        """Return what ``/proc/modules`` itself says."""
-        return {module.name: module for module in parse_modules(_text(self.read("/proc/modules")))}
-
-    def symbols_of(self, name: str) -> list[str]:
-        """Return type and name of each line that the module has in kallsyms."""
-        return _symbols_of(self.read("/proc/kallsyms"), name)
-
-    def load(
-        self,
-        word: str,
-        *,
-        settings: str = "",
-        loaded: Mapping[ModuleName, str] | None = None,
-        first_time: bool = False,
-    ) -> Outcome:
-        if loaded is None:
-            loaded = {module.name: module.state for module in self.kernel.present()}
-        found = Settings(parse(settings, "x.conf"))
-        catalog = Catalog.open(self.directory)
-        (plan,) = plan_loads(word, catalog, found, loaded=loaded)
-        return apply_plan(plan, self.kernel, first_time=first_time)
-
-    def unload(self, word: str, *, remove_holders: bool = False) -> Outcome:
-        plan = plan_unload(
-            word,
-            Catalog.open(self.directory),
-            Settings(),
-            loaded=self.kernel.present(),
-            remove_holders=remove_holders,
-        )
-        return apply_plan(plan, self.kernel)
-
-
-def raised(kind: type[KernelError], call: Callable[[], object]) -> KernelError:
-    """Return the error of that *kind* that *call* raises."""
-    try:
-        call()
-    except kind as error:
-        return error
-    raise AssertionError(f"no {kind.__name__} was raised")
 
 
 def check_a_kernel_says_what_it_is(bench: Bench) -> None:
@@ -357,7 +265,7 @@ def check_parameters_are_visible(bench: Bench) -> None:
     assert folder is not None
     values = loaded_folders(folder, [ModuleName("tm_params")])[ModuleName("tm_params")].parameters
     assert {name: values[name] for name in shown} == {
-        name: _text(value).removesuffix("\n") for name, value in shown.items()
+        name: as_text(value).removesuffix("\n") for name, value in shown.items()
     }
     assert "hidden" not in values
 
@@ -398,10 +306,10 @@ def check_an_init_that_takes_two_seconds_is_seen_coming(bench: Bench) -> None:
     name = ModuleName("tm_slow")
     wait = bench.slow_init(name, _TWO_S, 0)
 
-    seen = _coming(bench, name)
+    seen = bench.coming(name)
     # A kernel has the second one wait for the first. In the sandbox nothing waits, and so it
     # answers what is said where the first one has not come to live.
-    again = raised(KernelError, lambda: bench.kernel.insert(read_whole(bench, name)))
+    again = raised(KernelError, lambda: bench.kernel.insert(bench.whole(name)))
     answer = wait()
 
     assert (seen.state, seen.refcnt) == (COMING, 1), "its own init holds it"
@@ -415,7 +323,7 @@ def check_an_init_that_takes_two_seconds_is_seen_coming(bench: Bench) -> None:
 def check_a_load_beside_another_one_is_no_failure(bench: Bench) -> None:
     name = ModuleName("tm_slow")
     wait = bench.slow_init(name, _SLOW_S, 0)
-    _coming(bench, name)
+    bench.coming(name)
 
     outcome = bench.load("tm_useslow")
 
@@ -427,7 +335,7 @@ def check_a_load_beside_another_one_is_no_failure(bench: Bench) -> None:
 def check_a_load_beside_one_that_fails_does_not_take_it_for_loaded(bench: Bench) -> None:
     name = ModuleName("tm_slow")
     wait = bench.slow_init(name, _SLOW_S, -errno.ENODEV)
-    _coming(bench, name)
+    bench.coming(name)
 
     outcome = bench.load(name, settings="options tm_slow ms_in=0 ms_out=0\n")
 
@@ -446,7 +354,7 @@ def check_symbols_come_and_go_with_their_module(bench: Bench) -> None:
     bench.insert("tm_exp", "tm_dep")
 
     text = bench.read("/proc/kallsyms")
-    of_owner, of_user = _symbols_of(text, "tm_exp"), _symbols_of(text, "tm_dep")
+    of_owner, of_user = symbols_of(text, "tm_exp"), symbols_of(text, "tm_dep")
     modules = [line.rpartition(b"\t")[2] for line in text.splitlines() if b"\t[" in line]
 
     assert any(line[0] in "TDRB" for line in of_owner), "what it exports to everybody"
@@ -455,7 +363,7 @@ def check_symbols_come_and_go_with_their_module(bench: Bench) -> None:
     assert modules[0] == b"[tm_dep]", "modules in the order of /proc/modules"
     bench.kernel.remove(ModuleName("tm_dep"))
     text = bench.read("/proc/kallsyms")
-    assert (_symbols_of(text, "tm_exp"), _symbols_of(text, "tm_dep")) == (of_owner, [])
+    assert (symbols_of(text, "tm_exp"), symbols_of(text, "tm_dep")) == (of_owner, [])
     bench.kernel.remove(ModuleName("tm_exp"))
     assert bench.read("/proc/kallsyms") == before
 
@@ -544,45 +452,7 @@ def run(check: Check, bench: Bench) -> None:
     try:
         check(bench)
     finally:
-        _clear(bench)
-
-
-def read_whole(bench: Bench, name: str) -> ModuleImage:
-    """Return the image as bytes of no file, so that it is inserted by init_module(2)."""
-    whole = read_image(f"{bench.directory}/kernel/{name}.ko")
-    return ModuleImage(whole.name, whole.data)
-
-
-def live_bench(files: str) -> Bench:
-    """Return the kernel that runs, its tree and *files*."""
-    kernel = LiveKernel()
-
-    def hold(name: ModuleName, on: bool) -> None:
-        with open(f"/sys/module/{name}/parameters/hold", "w") as file:
-            file.write("1" if on else "0")
-
-    def slow_init(name: ModuleName, seconds: float, returns: int) -> Callable[[], int]:
-        path = f"{bench.directory}/kernel/{name}.ko"
-        child = os.fork()
-        if not child:
-            params = f"ms_in={int(seconds * 1000)} ms_out=0 ret={returns}"
-            try:
-                LiveKernel().insert(image_for(kernel, path), params)
-            except KernelError as error:
-                os._exit(error.errno)
-            os._exit(0)
-        return lambda: os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-    bench = Bench(
-        kernel=kernel,
-        directory=f"/lib/modules/{os.uname().release}",
-        files=files,
-        read=_read,
-        say_init=lambda _name, _returns: None,
-        hold=hold,
-        slow_init=slow_init,
-    )
-    return bench
+        bench.clear()
 
 
 def main(files: str) -> Literal[0, 1]:
@@ -600,43 +470,6 @@ def main(files: str) -> Literal[0, 1]:
         told["seconds"] = round(time.monotonic() - began, 2)
         print(json.dumps(told), flush=True)
     return 1 if failed else 0
-
-
-def _clear(bench: Bench) -> None:
-    """Remove every tiny module, whatever that takes."""
-    for _turn in range(10):
-        for name in bench.ours():
-            try:
-                bench.kernel.remove(ModuleName(name), flags=FORCE)
-            except KernelError:
-                continue  # its users come first
-    assert bench.ours() == []
-
-
-def _coming(bench: Bench, name: ModuleName) -> LoadedModule:
-    """Return the module as it is seen while its init runs."""
-    end = time.monotonic() + _LONGEST_S
-    while time.monotonic() < end:
-        found = bench.kernel.find(name)
-        if found is not None and found.state == COMING and found.refcnt:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{name} was not seen coming")
-
-
-def _symbols_of(kallsyms: bytes, name: str) -> list[str]:
-    end = f"\t[{name}]"
-    lines = _text(kallsyms).splitlines()
-    return [line.removesuffix(end).split(" ", 1)[1] for line in lines if line.endswith(end)]
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def _text(data: bytes) -> str:
-    return data.decode(errors="surrogateescape")
 
 
 if __name__ == "__main__":

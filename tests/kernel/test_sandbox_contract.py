@@ -17,7 +17,8 @@ from lkm.names import ModuleName
 from lkm.tree.depmod.indexes import build_indexes
 from tests.builders.elf import AnExport
 from tests.kernel import contract
-from tests.kernel.contract import Bench, Check
+from tests.kernel.bench import Bench
+from tests.kernel.contract import Check
 from tests.kernel.images import saved_facts
 from tests.kernel.trees import LAYOUT_CRC, PRINTK_CRC, RELEASE, a_signed
 from tests.kernel.unfit import write_unfit

@@ -28,7 +28,7 @@ else:
 REPOSITORY = Path(__file__).parents[2]
 # What runs inside, as far as it is not lkm.
 _INSIDE = (
-    *("__init__.py", "kernel/__init__.py", "kernel/contract.py"),
+    *("__init__.py", "kernel/__init__.py", "kernel/contract.py", "kernel/bench.py"),
     *("lab/__init__.py", "lab/beside_kmod.py", "lab/cut_short.py"),
 )
 _DEBIAN = ("fat", "vfat")
