@@ -18,6 +18,7 @@ if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     command -v cpio >/dev/null || missing="$missing cpio"
     command -v openssl >/dev/null || missing="$missing openssl"
     command -v qemu-system-x86_64 >/dev/null || missing="$missing qemu-system-x86"
+    command -v qemu-system-aarch64 >/dev/null || missing="$missing qemu-system-arm"
     command -v busybox >/dev/null || missing="$missing busybox-static"
     command -v getopt >/dev/null || missing="$missing util-linux"
     command -v zsh >/dev/null || missing="$missing zsh"

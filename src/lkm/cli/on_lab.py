@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from lkm.cli.options import Parsed
 
 _IN_LAB = "LKM_LAB"
-# By which options each tool of kmod's is told a release and a root.
-_RELEASES = {"modprobe": "set_version", "modinfo": "release"}
+# By which options kmod's tools are told a release and a root.
+_RELEASE = "release"
 _ROOTS = {"modprobe": "dirname", "modinfo": "basedir", "depmod": "basedir"}
 # What the lesson loads, and what it tells of.
 _LESSON = (
@@ -47,7 +47,7 @@ def settled(args: Namespace | SimpleNamespace) -> None:
 
 def tool_on_lab(name: str, words: Sequence[str], parsed: Parsed, console: Console) -> int:
     """Run one of kmod's tools in a guest; return its exit status, or one of the lab's."""
-    release = parsed.last(_RELEASES.get(name, ""))
+    release = parsed.last(_RELEASE)
     root = parsed.last(_ROOTS.get(name, ""))
     return _run(name, words, console, release=release or None, root=root or None)
 
