@@ -170,9 +170,9 @@ def _run_each(args: argparse.Namespace, console: Console) -> int:
         console.document = lab_matrix_document(runs)
     else:
         console.out.write(matrix_table(runs))
-        for each in runs:
-            if each.error is not None:
-                console.error(f"{each.release}: {one_line(each.error)}", each.error)
+    for each in runs:
+        if each.error is not None:
+            console.error(f"{each.release}: {one_line(each.error)}", each.error)
     return summary_status(runs)
 
 
