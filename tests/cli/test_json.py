@@ -122,6 +122,23 @@ CASES: dict[str, tuple[tuple[str, ...], int, str]] = {
         "lkm.kallsyms-diff/1",
     ),
     "how a kernel was configured": (("kconfig", "--on", "sandbox"), 3, "lkm.kconfig/1"),
+    "a guest of a kernel that is not there": (
+        ("lab", "--root", "{root}", "--release", "9.9", "--", "true"),
+        125,
+        "lkm.error/1",
+    ),
+    "guests of kernels that are not there": (
+        ("lab", "--root", "{root}", "--each", f"9.9,{RELEASE}", "--", "true"),
+        3,
+        "lkm.lab-matrix/1",
+    ),
+    "a shell in a guest": (("lab",), 2, "lkm.error/1"),
+    "a command in a guest of no kernel": (
+        ("modinfo", "--on", "lab", "-b", "{root}", "-k", "9.9", "vfat"),
+        125,
+        "lkm.error/1",
+    ),
+    "fetching nothing": (("lab", "get", "moon:6.1"), 2, "lkm.error/1"),
     "links": (
         ("install-links", "--program", "/bin/true", "{root}/sbin"),
         0,
@@ -141,7 +158,9 @@ def test_exactly_one_document_comes_out(sandbox: Path, case: str) -> None:
     (sandbox / "bad.ko").write_bytes(b"not ELF")
     (sandbox / "before").write_text("ffffffff81000000 T start\nffffffff81000010 t gone\n")
 
-    ran = lkm(*[word.format(root=sandbox) for word in words], "--json")
+    own = words[: words.index("--")] if "--" in words else words
+
+    ran = lkm(*[word.format(root=sandbox) for word in (*own, "--json", *words[len(own) :])])
 
     document = validate(ran.out)  # two documents, or text beside one, would not parse
     assert (ran.status, document["schema"]) == (status, schema)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from lkm.cli import lab_get
-from lkm.cli.console import Console
-from lkm.report.documents.writing import write_whole
 from tests.builders.apt import MadeUpApt, a_made_up_apt
-from tests.cli.running import lkm
+from tests.cli.running import Ran, lkm
 from tests.report.validating import validate
 
 RELEASE = "6.1.0-9-arm64"
@@ -29,25 +23,8 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MadeUpApt:
     return made
 
 
-@dataclass(frozen=True)
-class Got:
-    status: int
-    out: str
-    err: str
-
-
-def get(*words: str) -> Got:
-    parser = argparse.ArgumentParser()
-    lab_get.add_arguments(parser)
-    parser.add_argument("--json", action="store_true")
-    args = parser.parse_args(words)
-    out, err = io.StringIO(), io.StringIO()
-    console = Console("lkm lab", out, err)
-    console.json = args.json
-    status = lab_get.run(args, console)
-    if args.json:
-        write_whole(console.document, console.cause, console.messages, out)
-    return Got(status, out.getvalue(), err.getvalue())
+def get(*words: str) -> Ran:
+    return lkm("lab", "get", *words)
 
 
 def test_it_tells_where_the_kernel_is_and_every_verb_finds_it(

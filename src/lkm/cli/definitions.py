@@ -15,6 +15,7 @@ from lkm.cli.options import Option
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Action, ArgumentParser
+    from collections.abc import Sequence
 
 LKM = Command(
     "lkm",
@@ -25,7 +26,7 @@ LKM = Command(
             "on",
             "",
             ("on",),
-            "which kernel COMMAND is about: live, the running one (default), or sandbox",
+            "which kernel COMMAND is about: live, the running one (default), sandbox, or lab",
             argument="KERNEL",
         ),
         Option(
@@ -39,6 +40,9 @@ LKM = Command(
     ),
     permute=False,
 )
+
+# What stands behind ``--``: another command line.
+BEHIND = "COMMAND..."
 
 
 def definition(name: str) -> Command:
@@ -60,13 +64,26 @@ def commands() -> dict[str, str]:
 def _of_verb(name: str, module: ModuleType) -> Command:
     from lkm.cli.verb_parser import verb_parser  # it needs argparse, which the drop-ins do without
 
-    return _of_parser(name, verb_parser(name, module))
+    # Actions in files of their own, which share no option with the verb.
+    apart = []
+    for action in getattr(module, "ACTIONS", ()):
+        whole = f"{name} {action}"
+        apart.append(_of_parser(action, verb_parser(whole, load(whole))))
+    behind = (BEHIND,) if hasattr(module, "TAKES_COMMAND") else ()
+    return _of_parser(name, verb_parser(name, module), apart, behind)
 
 
-def _of_parser(name: str, parser: ArgumentParser) -> Command:
+def _of_parser(
+    name: str,
+    parser: ArgumentParser,
+    apart: Sequence[Command] = (),
+    behind: tuple[str, ...] = (),
+) -> Command:
     from argparse import _SubParsersAction  # the one way to a parser's actions
 
-    options, words, texts, actions = [], [], [], []
+    options = []
+    words, texts = list(behind), [""] * len(behind)
+    actions = list(apart)
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
             # Its own purpose is what the parent's help says of it.
@@ -79,7 +96,7 @@ def _of_parser(name: str, parser: ArgumentParser) -> Command:
     usage = " ".join(parser.format_usage().removeprefix("usage: ").split())
     return Command(
         name,
-        usage,
+        "\n".join([usage, *[action.usage for action in apart]]),
         (parser.description or "").strip(),
         tuple(options),
         words=tuple(words),
@@ -93,12 +110,15 @@ def _option(action: Action) -> Option:
     names = tuple([text[2:] for text in action.option_strings if text.startswith("--")])
     takes = action.nargs != 0
     text = "show this help" if action.dest == "help" else action.help or ""
+    # What may be followed by more of the same is read as a word by what knows one argument only.
+    more = (f"{_argument(action)}...",) if takes and action.nargs in ("*", "+") else None
     return Option(
         action.dest,
         letters[0] if letters else "",
         names,
         text,
         argument=_argument(action) if takes else "",
+        words=more,
     )
 
 

@@ -27,8 +27,8 @@ ON = Option(
     "on",
     "",
     ("on",),
-    "which kernel: live, the running one (default), sandbox, one in a file, or lab, one in a "
-    "throw-away machine",
+    "which kernel: live, the running one (default), sandbox, one in a file, or lab, a real one in "
+    "QEMU",
     argument="KERNEL",
     own=True,
 )

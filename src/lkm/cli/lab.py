@@ -148,11 +148,13 @@ def _run_for_json(
     kernel: LabKernel, request: Request, console: Console, timeout_s: float, *, as_it_is: bool
 ) -> int:
     done = run_kept(kernel, request, timeout_s=timeout_s)
+    for text in done.notices:
+        console.say("NOTICE", text)
     if as_it_is and done.verdict == "ended":
         console.json = False
         _writer(1)(done.out)
         _writer(2)(done.err)
-    elif not as_it_is:
+    elif done.error is None and not as_it_is:
         from lkm.report.documents.lab import lab_document
 
         console.document = lab_document(done)
@@ -173,9 +175,9 @@ def _run_each(args: argparse.Namespace, console: Console) -> int:
         console.document = lab_matrix_document(runs)
     else:
         console.out.write(matrix_table(runs))
-        for each in runs:
-            if each.error is not None and each.error.remedy:
-                console.say("NOTICE", f"{each.release}: {each.error.remedy}")
+    for each in runs:
+        if each.error is not None and each.error.remedy:
+            console.say("NOTICE", f"{each.release}: {each.error.remedy}")
     return summary_status(runs)
 
 

@@ -2,9 +2,9 @@
 
 SOURCE is debian:SERIES, such as debian:6.1, for the newest kernel of that series that apt knows;
 debian:SERIES-FLAVOUR, such as debian:6.1-cloud or debian:6.12-rt; debian:RELEASE, such as
-debian:6.1.0-56-amd64; or debian:PACKAGE. It needs apt-get and dpkg, and no root: where this
-machine's package lists do not have it, lkm fetches lists of its own. With --arch it is a kernel of
-another machine, and a busybox for its guests comes along.
+debian:6.1.0-56-amd64; or debian:PACKAGE for any other. It needs apt-get and dpkg, and no root:
+where this machine's package lists do not have it, lkm fetches lists of its own. With --arch it is
+a kernel of another machine, and a busybox for its guests comes along.
 The kernel lies in a root folder of its own, kernels/RELEASE in ~/.local/share/lkm, or in the
 folder that LKM_DATA names; --release RELEASE is enough to use it, `lkm kernels` lists it, and
 rm -r of that folder takes it away. One that is there already is not fetched again.

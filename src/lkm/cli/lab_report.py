@@ -106,7 +106,5 @@ def _hang(ended: Ended) -> str:
 
 
 def _lines(lines: Sequence[str], console: Console) -> None:
-    if console.json:
-        return  # the document has them
     for line in lines:
         console.raw(printable(line.expandtabs()))

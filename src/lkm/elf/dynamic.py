@@ -49,12 +49,14 @@ def read_dynamic(file: ElfFile) -> Dynamic:
     entries = list(struct.iter_unpack(word, data[: len(data) // size * size]))
     ended = next((at for at, (tag, _) in enumerate(entries) if tag == 0), len(entries))
 
-    def told(*tags: int) -> list[str]:
+    def told(wanted: int) -> list[str]:
         return [
             _text.decode(names[value : names.find(b"\0", value)])
             for tag, value in entries[:ended]
-            if tag in tags and value < len(names)
+            if tag == wanted and value < len(names)
         ]
 
-    folders = [folder for text in told(_RUNPATH, _RPATH) for folder in text.split(":") if folder]
+    # Where there is a DT_RUNPATH the loader passes a DT_RPATH over.
+    texts = told(_RUNPATH) or told(_RPATH)
+    folders = [folder for text in texts for folder in text.split(":") if folder]
     return Dynamic(interpreter, tuple(told(_NEEDED)), tuple(folders))

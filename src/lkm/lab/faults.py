@@ -16,7 +16,7 @@ from typing import Literal
 Kind = Literal["oops", "panic"]
 
 _OOPS = re.compile(
-    r"(BUG: (unable to handle|kernel NULL|using|scheduling)|Oops: |Oops - |general protection fault"
+    r"(BUG: (unable to handle|kernel NULL)|Oops: |Oops - |general protection fault"
     r"|kernel BUG at|invalid opcode: |divide error: |double fault: |stack segment: |int3: "
     r"|Unable to handle kernel|Internal error: |traps: PANIC|Unexpected kernel BRK)"
 )

@@ -151,7 +151,10 @@ class Session:
             if fault is not None and fault.ended:
                 self.on_oops(fault)
                 self.on_oops = None
-        del self._console[:-_MOST_CONSOLE]
+        if self._fault_at is None:
+            del self._console[:-_MOST_CONSOLE]
+        else:  # the first fault is what counts
+            del self._console[2 * _MOST_CONSOLE :]
 
     def _take_channel(self, data: bytes) -> None:
         try:

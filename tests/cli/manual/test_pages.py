@@ -70,6 +70,18 @@ def test_a_verbs_page_tells_every_exit_status(name: str) -> None:
     assert {"0", "2", "3"} <= set(re.findall(r"\b\d\b", status))
 
 
+def test_the_page_of_lab_tells_its_action_and_its_own_statuses() -> None:
+    source = page("lab")
+
+    assert ".Nm lkm lab get\n" in source
+    assert "\n.Ss get SOURCE\n" in source
+    told = source.partition(".Ss get")[2]
+    assert ".It Fl -update\n" in told
+    assert ".It Fl -json\n" in told  # it is no option that the two have in common
+    status = source.partition(".Sh EXIT STATUS\n")[2].partition("\n.Sh")[0]
+    assert {"2", "124", "125", "126"} <= set(re.findall(r"\b\d+\b", status))
+
+
 @pytest.mark.parametrize("variable", ["MODPROBE_OPTIONS", "MODPROBE_MODULE", "KMOD_LOG"])
 def test_what_modprobe_reads_and_sets_of_the_environment_is_told(variable: str) -> None:
     assert f".It Ev {variable}\n" in page("modprobe")
@@ -101,7 +113,9 @@ def test_every_option_stands_in_its_page(name: str, tmp_path: Path) -> None:
         for option in one.options:
             forms = [f"-{option.short}"] if option.short else []
             forms += [f"--{each}" for each in option.names]
-            argument = option.argument.strip("{}").replace(",", " | ")
+            argument = option.argument
+            if argument.startswith("{"):
+                argument = argument.strip("{}").replace(",", " | ")
             assert f"{', '.join(forms)} {argument}".strip() in text
             assert all(f"--{old}" in text for old in option.old)
             assert " ".join(option.help.split())[1:] in text
@@ -135,6 +149,10 @@ def test_the_commands_stand_in_lkms_own_page_and_kmods_in_its() -> None:
 
 
 def test_usage_lines_become_macros() -> None:
+    assert synopsis("[--more X [X ...]] [-- COMMAND...]") == [
+        ".Op Fl -more Ar X ...",
+        ".Op Fl - Ar COMMAND ...",
+    ]
     assert synopsis("[--on {live,sandbox}] [WORD ...] DIR -a X...") == [
         ".Op Fl -on Cm live | Cm sandbox",
         ".Op Ar WORD ...",

@@ -18,8 +18,8 @@ from tests.builders.tree import RELEASE
 from tests.cli.running import lkm
 
 # Words of which nothing can be known.
-FREE = {"A", "ACTION", "ARGS", "CHARACTER", "MODALIAS", "MSEC", "N", "NAME", "SYMBOL", "TEXT"}
-FREE |= {"VALUE", "WORD"}
+FREE = {"A", "ACTION", "ARGS", "CHARACTER", "MIB", "MODALIAS", "MSEC", "N", "NAME", "SECONDS"}
+FREE |= {"SYMBOL", "TEXT", "VALUE", "WORD"}
 
 
 def offered(*words: str, env: dict[str, str] | None = None) -> list[str]:
@@ -156,6 +156,38 @@ def test_verbs_are_completed_from_their_parsers(root: Path) -> None:
     assert offered("lkm", "schema", "lkm.lsm") == ["lkm.lsmod/1"]
     assert offered("lkm", "schema", "lsm") == ["lsmod/1"]
     assert not [each for each in offered("lkm", "schema", "") if not each.startswith("lkm.")]
+
+
+def test_lab_is_offered_its_action_its_options_and_the_command_behind_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = ("lkm", "lab", "--root", str(root))
+    monkeypatch.chdir(root)
+
+    assert offered("lkm", "lab", "") == ["get"]
+    assert offered("lkm", "lab", "get", "deb") == ["debian:6.1", "debian:6.12"]
+    assert offered("lkm", "lab", "get", "--u") == ["--update"]
+    assert offered("lkm", "lab", "--arch", "a") == ["arm64"]
+    assert offered(*lab, "--release", "") == [RELEASE]
+    assert offered(*lab, "--each", f"{RELEASE},6") == []
+    assert offered(*lab, "--each", "9.9,6") == [f"9.9,{RELEASE}"]
+    assert offered(*lab, "--modules", "vfat", "lo") == ["lone"]
+    assert offered(*lab, "--copy", "li") == ["lib/"]
+    assert offered(*lab, "") == ["--"]
+    assert offered(*lab, "--memory", "") == []
+    assert offered(*lab, "x") == []
+    assert {"lkm", "lsmod", "modprobe"} < set(offered(*lab, "--", ""))
+    assert offered(*lab, "--", "insm") == ["insmod"]
+    assert offered(*lab, "--", "modprobe", "vf") == ["vfat"]
+    assert offered(*lab, "--", "modprobe", "--js") == ["--json"]
+    assert offered(*lab, "--", "lkm", "kcon") == ["kconfig"]
+    assert offered(*lab, "--", "insmod", "li") == ["lib/"]
+    assert offered(*lab, "--", "get") == []
+    assert offered("lkm", "--on", "la") == ["lab"]
+
+
+def test_nothing_is_loaded_in_a_guest_that_has_not_started() -> None:
+    assert offered("lkm", "--on", "lab", "rmmod", "") == []
 
 
 WRONG: tuple[tuple[str, ...], ...] = (

@@ -64,7 +64,9 @@ def synopsis(usage: str) -> list[str]:
 
 def _joined_choices(usage: str) -> str:
     # argparse puts a blank before the dots of a word that repeats.
-    return re.sub(r" \.\.\.(?=\]|$)", "...", usage.replace("] ...", "]..."))
+    joined = re.sub(r" \.\.\.(?=\]|$)", "...", usage.replace("] ...", "]..."))
+    # It writes one or more as X [X...].
+    return re.sub(r"(\S+) \[\1\.\.\.\]", r"\1...", joined)
 
 
 def _synopsis_word(token: str) -> str:

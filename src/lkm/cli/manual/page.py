@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 
-from lkm.cli.definitions import commands, definition
+from lkm.cli.definitions import BEHIND, commands, definition
 from lkm.cli.main import DROP_INS, VERBS
 from lkm.cli.manual.mdoc import escaped, paragraphs, sentence, synopsis, text_lines
 
@@ -105,7 +106,8 @@ def _verb_status(status: str) -> str:
     if not status:
         return _VERB_STATUS
     always = {"2": "2 stands for wrong usage", "3": "3 for what cannot be done or told"}
-    missing = [text for number, text in always.items() if number not in status]
+    named = re.findall(r"\d+", status)
+    missing = [text for number, text in always.items() if number not in named]
     more = " and ".join(missing)
     return f"{status} {more[:1].upper()}{more[1:]}." if more else status
 
@@ -122,6 +124,9 @@ def _synopses(name: str, command: Command) -> list[str]:
         words = usage.split()
         called = f"lkm {name}" if name != "lkm" else "lkm"
         skipped = 2 if words[:2] == ["lkm", name] else 1
+        actions = [each.name for each in command.actions]
+        if words[skipped : skipped + 1] and words[skipped] in actions:
+            called, skipped = f"{called} {words[skipped]}", skipped + 1
         lines += [f".Nm {called}", *synopsis(" ".join(words[skipped:]))]
     return lines
 
@@ -139,17 +144,26 @@ def _all_options(command: Command) -> list[str]:
         *_options(theirs, "The options are:"),
         *_options(ours, "These are lkm's own, and must be spelled out:"),
         *_common(command),
-        *[line for action in _actions(command) for line in _action(action)],
+        *[
+            line
+            for action in _actions(command)
+            for line in _action(action, apart=_is_apart(command))
+        ],
     ]
 
 
 def _common(command: Command) -> list[str]:
     """Return the options that every action of a verb takes, told once."""
-    if not command.actions:
+    if not command.actions or _is_apart(command):
         return []
     own = {option.key for option in command.options}
     shared = [each for each in command.actions[0].options if each.key in _COMMON - own]
     return _options(shared, "Every action takes those, and this:")
+
+
+def _is_apart(command: Command) -> bool:
+    """Tell whether the command does something without an action: these share nothing with it."""
+    return BEHIND in command.words
 
 
 def _actions(command: Command) -> tuple[Command, ...]:
@@ -162,14 +176,14 @@ def _actions(command: Command) -> tuple[Command, ...]:
     return command.actions
 
 
-def _action(action: Command) -> list[str]:
+def _action(action: Command, *, apart: bool) -> list[str]:
     words = "" if not action.words else " " + " ".join([f"Ar {word}" for word in action.words])
     return [
         f".Ss {action.name}{words.replace(' Ar ', ' ')}",
-        *text_lines(sentence(action.purpose)),
+        *(paragraphs(action.purpose) if apart else text_lines(sentence(action.purpose))),
         *_words(action),
         *_options(
-            [option for option in action.options if option.key not in _COMMON],
+            [option for option in action.options if apart or option.key not in _COMMON],
             "Its options are:",
         ),
     ]

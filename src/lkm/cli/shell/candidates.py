@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lkm.cli.definitions import LKM, commands, definition
+from lkm.cli.definitions import BEHIND, LKM, commands, definition
 from lkm.cli.dropin import split_options
 from lkm.cli.main import DROP_INS
 from lkm.cli.options import OptionError, by_long_name
@@ -61,9 +61,34 @@ def _of_tool(name: str, words: Sequence[str], index: int, *, own: bool = True) -
     if command.environment:
         more = split_options(os.environ.get(command.environment, ""))
         words, index = [*more, *words], index + len(more)
+    if BEHIND in command.words:
+        return _of_runner(command, words, index)
     if command.actions:
         return _of_actions(command, words, index)
     return _of_command(command, words, index, own=own)
+
+
+def _of_runner(command: Command, words: Sequence[str], index: int) -> list[Candidate]:
+    """Complete a verb that runs the command line behind ``--``, where only lkm answers."""
+    if "--" in words[:index]:
+        at = list(words).index("--")
+        subject = Subject(command, read(command, words[:at]))
+        return _of_behind(words[at + 1 :], index - at - 1, subject)
+    if index == 0 or words[0] in [action.name for action in command.actions]:
+        return _of_actions(command, words, index)
+    return _of_command(command, words, index)
+
+
+def _of_behind(words: Sequence[str], index: int, subject: Subject) -> list[Candidate]:
+    if index == 0:
+        return candidates_of_kind("COMMAND", words[0], subject)
+    if words[0] == "lkm":
+        return _of_lkm(words[1:], index - 1)
+    if words[0] in DROP_INS and words[index].startswith("-"):
+        return _of_tool(words[0], words[1:], index - 1)
+    # The module names are those of the kernel that starts, not of the one that runs here.
+    kind = "MODULE" if words[0] in ("modprobe", "modinfo", "rmmod") else "FILE"
+    return candidates_of_kind(kind, words[index], subject)
 
 
 def _of_kmod(words: Sequence[str], index: int, *, own: bool) -> list[Candidate]:
@@ -90,7 +115,7 @@ def _of_actions(command: Command, words: Sequence[str], index: int) -> list[Cand
     if before.arguments or current.startswith("-"):
         return _of_command(command, words, index)
     return [
-        Candidate(action.name, action.purpose)
+        Candidate(action.name, action.purpose.partition("\n")[0])
         for action in command.actions
         if action.name.startswith(current)
     ]
@@ -108,6 +133,8 @@ def _of_command(
     if current.startswith("-") and not before.ended:
         return _options(command, current, subject, own=own)
     kind = _kind_of_word(command, line, len(before.arguments))
+    if kind == BEHIND.removesuffix("..."):
+        return [] if current else [Candidate("--", "the command to run comes next")]
     return candidates_of_kind(kind, current, subject) if kind else []
 
 

@@ -99,8 +99,42 @@ def _release_or_image(typed: str, subject: Subject) -> list[Candidate]:
 
 
 def _kernel(typed: str, _subject: Subject) -> list[Candidate]:
-    kernels = {"live": "the running kernel", "sandbox": "a kernel in a file"}
+    kernels = {
+        "live": "the running kernel",
+        "sandbox": "a kernel in a file",
+        "lab": "a kernel in a throw-away machine",
+    }
     return [Candidate(*item) for item in kernels.items() if item[0].startswith(typed)]
+
+
+def _releases(typed: str, subject: Subject) -> list[Candidate]:
+    """Offer releases behind those that stand in the word, with commas between them."""
+    before, comma, last = typed.rpartition(",")
+    there = before.split(",")
+    found = [each for each in _release(last, subject) if each.text not in there]
+    return [each.behind(before + comma) for each in found]
+
+
+def _source(typed: str, _subject: Subject) -> list[Candidate]:
+    kernels = {
+        "debian:6.1": "the newest of this series",
+        "debian:6.12": "the newest of this series",
+    }
+    return [Candidate(*item) for item in kernels.items() if item[0].startswith(typed)]
+
+
+def _architecture(typed: str, _subject: Subject) -> list[Candidate]:
+    return [Candidate(name) for name in ("x86_64", "arm64") if name.startswith(typed)]
+
+
+def _command(typed: str, subject: Subject) -> list[Candidate]:
+    """Offer what a guest surely has, and files."""
+    from lkm.cli.main import DROP_INS
+
+    if "/" in typed or typed == "~":
+        return _file(typed, subject)
+    programs = {"lkm": "the command itself", **DROP_INS, "sh": "a shell", "dmesg": ""}
+    return [Candidate(*item) for item in programs.items() if item[0].startswith(typed)]
 
 
 def _format(typed: str, _subject: Subject) -> list[Candidate]:
@@ -140,6 +174,8 @@ def _names(names: list[str], typed: str) -> list[Candidate]:
 # By the name of the word in usage lines and helps; a test holds that each name used there is here
 # or among those of which nothing can be known.
 KINDS: Final[dict[str, Callable[[str, Subject], list[Candidate]]]] = {
+    "ARCHITECTURE": _architecture,
+    "COMMAND": _command,
     "DIR": _folder,
     "FILE": _file,
     "FORMAT": _format,
@@ -155,7 +191,9 @@ KINDS: Final[dict[str, Callable[[str, Subject], list[Candidate]]]] = {
     "PATH": _file,
     "PATTERN": _known,
     "RELEASE": _release,
+    "RELEASE,RELEASE": _releases,
     "RELEASE|PATH": _release_or_image,
     "ROOT": _folder,
     "SCHEMA": _schema,
+    "SOURCE": _source,
 }

@@ -75,6 +75,8 @@ class Subject:
 
             with Sandbox() as sandbox:
                 return [module.name for module in sandbox.modules()]
+        if self._on() == "lab":
+            return []  # it has not been started
         from lkm.kernel.live import LiveKernel
 
         return [module.name for module in LiveKernel().modules()]

@@ -18,8 +18,10 @@ _LARGEST_BY_NAME = 64 << 20
 
 def add_folder(files: Files, folder: str) -> None:
     """Put *folder*, or a single file, into *files*. Raises ``FileError``, ``LabError``."""
-    path = os.path.abspath(folder)
-    if path == "/" or is_hosts_own(path):
+    path = _absolute(folder)
+    real = os.path.realpath(path)
+    special = os.path.exists(path) and not (os.path.isdir(path) or os.path.isfile(path))
+    if "/" in (path, real) or is_hosts_own(path) or is_hosts_own(real) or special:
         raise LabError(f"{folder} cannot be copied into a guest: it is not a folder of files")
     if os.path.isdir(path):
         files.copy_tree(path)
@@ -34,7 +36,7 @@ def add_named(files: Files, command: Sequence[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for word in command:
-        path = os.path.abspath(word)
+        path = _absolute(word)
         if not word or path in files or is_hosts_own(path) or not os.path.isfile(path):
             continue
         if os.path.getsize(path) > _LARGEST_BY_NAME or not os.access(path, os.R_OK):
@@ -44,3 +46,8 @@ def add_named(files: Files, command: Sequence[str]) -> tuple[str, ...]:
         if os.access(path, os.X_OK):
             add_libraries(files, path)
     return tuple(found)
+
+
+def _absolute(path: str) -> str:
+    # Python keeps two slashes at the beginning, which POSIX leaves open the meaning of.
+    return "/" + os.path.abspath(path).lstrip("/")

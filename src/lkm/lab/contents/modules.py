@@ -37,7 +37,7 @@ def modules_asked_for(catalog: Catalog, words: Iterable[str]) -> tuple[str, ...]
     for word in words:
         if word == ALL:
             return tuple(catalog.file(entry.path) for entry in catalog.entries())
-        for plan in plan_loads(word, catalog, settings, ignore_commands=True, show_all=True):
+        for plan in plan_loads(word, catalog, settings, show_all=True):
             found.update((step.path, None) for step in plan.steps if isinstance(step, Insert))
     return tuple(found)
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import FileError, LabError
+from lkm.lab.contents import copied
+from lkm.lab.contents.copied import add_folder, add_named
+from lkm.lab.contents.files import Files
+from tests.lab.contents.archives import entries
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.ko").write_bytes(b"1")
+    (tmp_path / "sub/b").write_bytes(b"2")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def named(here: Path, *command: str) -> list[str]:
+    """Return the paths that come along, from *here*."""
+    files = Files()
+    paths = add_named(files, command)
+    assert all(path.lstrip("/") in entries(files) for path in paths)
+    return [os.path.relpath(path, here) for path in paths]
+
+
+def test_a_file_comes_along_by_each_of_its_names(here: Path) -> None:
+    assert named(here, "insmod", "./a.ko") == ["a.ko"]
+    assert named(here, "insmod", str(here / "a.ko"), "x=1") == ["a.ko"]
+    assert named(here, "sh", "sub/../a.ko", "sub/b", "a.ko") == ["a.ko", "sub/b"]
+    os.chdir(here / "sub")
+    assert named(here, "../a.ko") == ["a.ko"]
+
+
+def test_what_is_no_file_does_not(here: Path) -> None:
+    assert named(here, "", "sub", ".", "/", "nowhere", "-v", "/dev/null", "//proc/version") == []
+
+
+def test_what_cannot_be_read_or_is_large_does_not(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copied, "_LARGEST_BY_NAME", 1)
+    (here / "large").write_bytes(b"22")
+    assert named(here, "large", "a.ko") == ["a.ko"]
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert named(here, "a.ko") == []
+
+
+def test_a_program_brings_its_libraries(here: Path) -> None:
+    files = Files()
+    add_named(files, ["/bin/ls", str(here / "a.ko")])
+
+    assert any(".so" in path for path in entries(files))
+
+
+def test_what_the_guest_has_at_a_path_stays(here: Path) -> None:
+    files = Files(frozenset({str(here / "a.ko").lstrip("/")}))
+
+    assert add_named(files, ["a.ko"]) == ()
+
+
+def test_a_folder_comes_with_all_in_it_and_a_file_alone(here: Path) -> None:
+    files = Files()
+    add_folder(files, "sub")
+    add_folder(files, "a.ko")
+
+    found = entries(files)
+    assert found[f"{str(here).lstrip('/')}/sub/b"].data == b"2"
+    assert found[f"{str(here).lstrip('/')}/a.ko"].data == b"1"
+
+
+@pytest.mark.parametrize("folder", ["/", "/proc", "/sys/kernel", "/dev", "//", "/usr/..", "//proc"])
+def test_what_is_no_folder_of_files_is_refused(folder: str) -> None:
+    with pytest.raises(LabError, match="cannot be copied"):
+        add_folder(Files(), folder)
+
+
+def test_neither_is_a_link_to_one_or_a_fifo(here: Path) -> None:
+    (here / "whole").symlink_to("/")
+    (here / "kernel").symlink_to("/proc")
+    os.mkfifo(here / "fifo")
+
+    for name in ("whole", "kernel", "fifo"):
+        with pytest.raises(LabError, match="cannot be copied"):
+            add_folder(Files(), name)
+
+
+def test_a_missing_folder_is_a_file_error(here: Path) -> None:
+    with pytest.raises(FileError):
+        add_folder(Files(), str(here / "nowhere"))

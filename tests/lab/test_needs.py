@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lkm.errors import LabError
+from lkm.lab.architectures import ARM64, X86_64, Architecture
+from lkm.lab.needs import check_config, memory_for
+
+ALL = ("BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "DEVTMPFS")
+OF = {
+    "x86_64": (*ALL, "SERIAL_8250_CONSOLE", "MODULES"),
+    "arm64": (*ALL, "SERIAL_AMBA_PL011_CONSOLE", "SERIAL_8250_PCI", "MODULES"),
+}
+MIB = 1 << 20
+
+
+def config(architecture: Architecture) -> dict[str, str]:
+    return {f"CONFIG_{name}": "y" for name in OF[architecture.name]}
+
+
+@pytest.mark.parametrize("architecture", [X86_64, ARM64], ids=lambda each: each.name)
+def test_each_option_is_needed_and_named_with_its_reason(architecture: Architecture) -> None:
+    check_config(config(architecture), "/boot/config", architecture, with_modules=True)
+
+    for name in OF[architecture.name]:
+        for value in ({}, {f"CONFIG_{name}": "m"}):
+            less = config(architecture)
+            del less[f"CONFIG_{name}"]
+            with pytest.raises(LabError, match=rf"CONFIG_{name}=y (to|for) .*\(/boot/config\)"):
+                check_config(less | value, "/boot/config", architecture, with_modules=True)
+
+
+def test_modules_are_needed_only_where_there_are_any() -> None:
+    without = {key: value for key, value in config(X86_64).items() if key != "CONFIG_MODULES"}
+
+    check_config(without, "", X86_64, with_modules=False)
+
+
+def test_what_is_needed_stands_in_the_documentation() -> None:
+    text = (Path(__file__).parents[2] / "docs/lab.md").read_text()
+
+    assert not [name for names in OF.values() for name in names if f"`CONFIG_{name}`" not in text]
+
+
+def test_memory_is_for_the_kernel_its_files_twice_and_some_more() -> None:
+    assert memory_for(10 * MIB, 20 * MIB, None) == 512
+    assert memory_for(60 * MIB, 300 * MIB, None) == 896  # 60 + 600 + 128 = 788
+    assert memory_for(60 * MIB, 300 * MIB, 788) == 788
+    assert memory_for(10 * MIB, 20 * MIB, 178) == 178
+
+
+def test_too_little_memory_is_said_with_what_is_enough() -> None:
+    with pytest.raises(LabError, match="787 MiB of memory are too few") as caught:
+        memory_for(60 * MIB, 300 * MIB, 787)
+
+    assert "--memory 788" in caught.value.remedy
