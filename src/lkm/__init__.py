@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from lkm.kernel.apply import apply_plan
     from lkm.kernel.live import LiveKernel
     from lkm.kernel.sandbox import Sandbox
+    from lkm.lab.runs import run_in_lab
+    from lkm.lab.setup import LabKernel, LabRequest
     from lkm.module.facts import Module
     from lkm.module.file import read_image
     from lkm.names import ModuleName, alias_name, module_name
@@ -29,6 +31,8 @@ __all__ = [
     "Cache",
     "Catalog",
     "Criteria",
+    "LabKernel",
+    "LabRequest",
     "LiveKernel",
     "LkmError",
     "Module",
@@ -48,6 +52,7 @@ __all__ = [
     "plan_load_file",
     "plan_unload",
     "read_image",
+    "run_in_lab",
     "tree_directory",
     "write_indexes",
 ]
@@ -57,6 +62,8 @@ _HOMES = {
     "Cache": "cache",
     "Catalog": "tree.catalog",
     "Criteria": "diagnose.find",
+    "LabKernel": "lab.setup",
+    "LabRequest": "lab.setup",
     "LiveKernel": "kernel.live",
     "LkmError": "errors",
     "Module": "module.facts",
@@ -76,6 +83,7 @@ _HOMES = {
     "plan_load_file": "resolve.resolver",
     "plan_unload": "resolve.resolver",
     "read_image": "module.file",
+    "run_in_lab": "lab.runs",
     "tree_directory": "tree.installed",
     "write_indexes": "tree.depmod.indexes",
 }

@@ -255,7 +255,8 @@ def test_each_kernel_has_its_line_and_the_worst_decides(machine: Path) -> None:
     head, line = fine.out.splitlines()
     assert head.split() == ["RELEASE", "RESULT", "SECONDS", "SAID"]
     assert (line.split()[:2], line.split()[3]) == ([RELEASE, "ok"], "last")
-    assert "9.9: the kernel 9.9 has no image" in one_fails.err
+    assert "the kernel 9.9 has no image" in one_fails.out
+    assert "NOTICE: 9.9: there are: " in one_fails.err, "what helps"
     runs = json.loads(one_is_bad.out)["runs"]
     assert [run["verdict"] for run in runs] == ["failed", "ended"]
     # stderr is the same with and without --json.

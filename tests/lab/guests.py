@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lkm.lab.session import Ended, run_command
-from lkm.lab.setup import LabKernel, Request, set_up
+from lkm.lab.setup import LabKernel, LabRequest, set_up
 from tests.debian import kmod_tools
 from tests.kernel.unfit import write_unfit
 from tests.lab.sequences import SEQUENCES
@@ -51,7 +51,7 @@ class Prepared:
     def run(self, *command: str, timeout_s: float) -> tuple[Ended, str, str]:
         """Run *command* in a guest; return how that ended, and what it wrote."""
         out, err = bytearray(), bytearray()
-        request = Request(
+        request = LabRequest(
             command=(*command, str(self.files.parent / "programs/kmod")),
             modules=("all",),
             copies=(str(self.files), *[f"{REPOSITORY}/tests/{name}" for name in _INSIDE]),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lkm.errors import NoLabProgramError
-from lkm.lab.runs import Run, run_kept
-from lkm.lab.setup import LabKernel, Request
+from lkm.lab import runs
+from lkm.lab.runs import Run
+from lkm.lab.setup import LabKernel, LabRequest
 from tests.conftest import missing
 from tests.debian import NotHere
 from tests.outcomes.kernels import RealKernel, newest_kernel
@@ -37,9 +38,9 @@ def lab_of(kernel: RealKernel) -> LabKernel:
     return LabKernel(release=kernel.release, root=str(kernel.root), image=str(image))
 
 
-def run_in_lab(kernel: RealKernel, request: Request, *, timeout_s: float = 120) -> Said:
+def run_in_lab(kernel: RealKernel, request: LabRequest, *, timeout_s: float = 120) -> Said:
     """Run the command of *request* on *kernel*, or skip where there is no QEMU."""
-    run = run_kept(lab_of(kernel), request, timeout_s=timeout_s)
+    run = runs.run_in_lab(lab_of(kernel), request, timeout_s=timeout_s)
     if isinstance(run.error, NoLabProgramError):
         missing("lab", str(run.error))
     status = None if run.ended is None else run.ended.status

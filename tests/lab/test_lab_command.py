@@ -239,6 +239,7 @@ def test_a_foreign_machine_boots_its_own_kernel(
         fetch_busybox("arm64")
     except (NotHere, FetchError) as error:
         missing("debian", str(error))
+        raise
     (release,) = [path.name for path in (root / "lib/modules").iterdir()]
     subprocess.run(["cp", "-al", root, kernels.data / "kernels" / release], check=True)
     script = "uname -m; modprobe vfat; lsmod; exit 3"

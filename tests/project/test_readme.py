@@ -12,6 +12,7 @@ from lkm.cli.main import DROP_INS, VERBS
 from lkm.kernel.sandbox import Sandbox
 from tests.builders.elf import a_module
 from tests.builders.tree import RELEASE, a_root
+from tests.lab.labs import a_kernel, lab_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -21,7 +22,7 @@ def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LKM_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
     a_root(tmp_path, {"kernel/btrfs.ko": a_module(name="btrfs", modinfo=["alias=fs-btrfs"])})
-    example, _images = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, _images, _lab = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
     exec(compile(example, "README.md", "exec"), {"root": str(tmp_path), "release": RELEASE})
 
@@ -32,7 +33,7 @@ def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_example_of_a_kernel_image_runs(
     debian_root: Path, debian_release: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _library, example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    _library, example, _lab = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     image = str(debian_root / "boot" / f"vmlinuz-{debian_release}")
 
     exec(compile(example, "README.md", "exec"), {"image": image})
@@ -41,6 +42,21 @@ def test_the_example_of_a_kernel_image_runs(
     assert debian_release in printed
     assert " exports, " in printed
     assert "could not tell" in printed  # Debian builds no configuration into its images
+
+
+@pytest.mark.debian
+@pytest.mark.lab
+def test_the_example_of_a_lab_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    _library, _images, example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    real = a_kernel("6.1")
+    kernel = lab_of(real)
+    named = {"release": kernel.release, "root": kernel.root, "image": kernel.image, "lkm": lkm}
+
+    exec(compile(example, "README.md", "exec"), named)
+
+    first, *_rest, last = capsys.readouterr().out.split()
+    assert first == "ended"
+    assert last.endswith("/vfat.ko")
 
 
 def test_every_command_shown_exists() -> None:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from lkm.lab.setup import Request
+from lkm.lab.setup import LabRequest
 from lkm.vmlinux.image import KernelImage
 from lkm.vmlinux.kallsyms import KernelSymbols, decode_kallsyms
 from tests.lab.labs import a_kernel, run_in_lab
@@ -41,7 +41,7 @@ def test_every_line_is_what_the_running_kernel_prints(kernel: RealKernel) -> Non
     assert isinstance(symbols, KernelSymbols)
     text = symbols.as_text()
 
-    said = run_in_lab(kernel, Request(command=("sh", "-c", SCRIPT)))
+    said = run_in_lab(kernel, LabRequest(command=("sh", "-c", SCRIPT)))
 
     assert said.status == 0, said.err
     release, count, *hashes = said.out.splitlines()

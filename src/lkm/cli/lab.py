@@ -25,9 +25,9 @@ from lkm.cli.console import HINTS, Console
 from lkm.cli.lab_kernel import lab_kernel, lab_kernels
 from lkm.cli.lab_report import matrix_table, report, summary_status
 from lkm.errors import LkmError, UsageError
-from lkm.lab.runs import Run, run_kept, run_shown
+from lkm.lab.runs import Run, run_in_lab, run_shown
 from lkm.lab.session import Sink
-from lkm.lab.setup import LabKernel, Request
+from lkm.lab.setup import LabKernel, LabRequest
 
 TAKES_COMMAND = True  # behind --
 ACTIONS = ("get",)
@@ -98,9 +98,9 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return report(None, error, console)
 
 
-def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> Request:
+def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> LabRequest:
     """Return what *args* ask of a guest, with *variables* in its environment."""
-    return Request(
+    return LabRequest(
         command=tuple(args.command),
         on_terminal=args.terminal or not args.command,
         modules=tuple(args.modules),
@@ -118,7 +118,7 @@ def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> Request
 
 def run_once(
     kernel: LabKernel,
-    request: Request,
+    request: LabRequest,
     console: Console,
     *,
     timeout_s: float | None = None,
@@ -145,9 +145,9 @@ def run_once(
 
 
 def _run_for_json(
-    kernel: LabKernel, request: Request, console: Console, timeout_s: float, *, as_it_is: bool
+    kernel: LabKernel, request: LabRequest, console: Console, timeout_s: float, *, as_it_is: bool
 ) -> int:
-    done = run_kept(kernel, request, timeout_s=timeout_s)
+    done = run_in_lab(kernel, request, timeout_s=timeout_s)
     for text in done.notices:
         console.say("NOTICE", text)
     if as_it_is and done.verdict == "ended":
@@ -168,7 +168,7 @@ def _run_each(args: argparse.Namespace, console: Console) -> int:
         if isinstance(kernel, LkmError):
             runs.append(Run(release=release, ended=None, error=kernel))
         else:
-            runs.append(run_kept(kernel, request, timeout_s=args.timeout or _TIMEOUT_S))
+            runs.append(run_in_lab(kernel, request, timeout_s=args.timeout or _TIMEOUT_S))
     if args.json:
         from lkm.report.documents.lab import lab_matrix_document
 

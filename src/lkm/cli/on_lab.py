@@ -79,12 +79,12 @@ def _run(  # noqa: PLR0913  # what chooses a kernel, and what a command needs
     from lkm.cli.lab import run_once
     from lkm.cli.lab_kernel import lab_kernel
     from lkm.cli.lab_report import report
-    from lkm.lab.setup import Request
+    from lkm.lab.setup import LabRequest
 
     chosen = Namespace(
         release=release, root=root, vmlinux=vmlinux, kernel=kernel, arch=None, no_cache=False
     )
-    request = Request(
+    request = LabRequest(
         command=("lkm", name, *words),
         modules=tuple(modules),
         optional_modules=True,

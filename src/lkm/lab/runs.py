@@ -8,7 +8,7 @@ from typing import Literal
 
 from lkm.errors import GuestFailedError, LkmError
 from lkm.lab.session import Ended, Sink, run_command
-from lkm.lab.setup import LabKernel, Request, set_up
+from lkm.lab.setup import LabKernel, LabRequest, set_up
 from lkm.lab.terminal import run_shell
 
 Verdict = Literal["ended", "oops", "panic", "timeout", "failed"]
@@ -41,7 +41,7 @@ class Run:
         return self.ended.fault.kind if self.ended.came else "failed"
 
 
-def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
+def run_in_lab(kernel: LabKernel, request: LabRequest, *, timeout_s: float = 300) -> Run:
     """Run the command of *request* in a fresh guest, and keep what it writes.
 
     Raises nothing of lkm's: an error is part of the answer.
@@ -59,7 +59,7 @@ def run_kept(kernel: LabKernel, request: Request, *, timeout_s: float) -> Run:
 
 def run_shown(
     kernel: LabKernel,
-    request: Request,
+    request: LabRequest,
     *,
     out: Sink,
     err: Sink,

@@ -40,7 +40,7 @@ class LabKernel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class LabRequest:
     """What a user wants of a lab; see ``Wanted``. *memory_mb* None leaves it to the lab.
 
     *modules* are names and aliases; those that *command* names, and what files of modules in it
@@ -69,7 +69,7 @@ class Lab:
     module_count: int
 
 
-def set_up(kernel: LabKernel, request: Request) -> Lab:
+def set_up(kernel: LabKernel, request: LabRequest) -> Lab:
     """Return the lab for *kernel*.
 
     Raises ``LabError`` for whatever is known to keep it from working, and ``FileError``,
@@ -114,7 +114,7 @@ def set_up(kernel: LabKernel, request: Request) -> Lab:
     return Lab(machine=machine, notices=tuple(notices), module_count=len(modules))
 
 
-def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
+def _directory(kernel: LabKernel, request: LabRequest, notices: list[str]) -> str:
     """Return the tree, empty without one: that is an error only where modules are asked for."""
     try:
         return kernel.tree or tree_directory(kernel.root, kernel.release)
@@ -125,7 +125,7 @@ def _directory(kernel: LabKernel, request: Request, notices: list[str]) -> str:
         return ""
 
 
-def _modules(directory: str, request: Request) -> tuple[str, ...]:
+def _modules(directory: str, request: LabRequest) -> tuple[str, ...]:
     catalog = Catalog.open(directory)
     files = [word for word in request.command if is_module_file(os.path.basename(word))]
     asked = request.modules
