@@ -44,15 +44,15 @@ def test_what_is_needed_stands_in_the_documentation() -> None:
     assert not [name for names in OF.values() for name in names if f"`CONFIG_{name}`" not in text]
 
 
-def test_memory_is_for_the_kernel_its_files_twice_and_some_more() -> None:
+def test_memory_is_for_the_kernel_its_files_three_times_and_some_more() -> None:
     assert memory_for(10 * MIB, 20 * MIB, None) == 512
-    assert memory_for(60 * MIB, 300 * MIB, None) == 896  # 60 + 600 + 128 = 788
-    assert memory_for(60 * MIB, 300 * MIB, 788) == 788
-    assert memory_for(10 * MIB, 20 * MIB, 178) == 178
+    assert memory_for(60 * MIB, 300 * MIB, None) == 1152  # 60 + 900 + 128 = 1088
+    assert memory_for(60 * MIB, 300 * MIB, 1088) == 1088
+    assert memory_for(10 * MIB, 20 * MIB, 198) == 198
 
 
 def test_too_little_memory_is_said_with_what_is_enough() -> None:
-    with pytest.raises(LabError, match="787 MiB of memory are too few") as caught:
-        memory_for(60 * MIB, 300 * MIB, 787)
+    with pytest.raises(LabError, match="1087 MiB of memory are too few") as caught:
+        memory_for(60 * MIB, 300 * MIB, 1087)
 
-    assert "--memory 788" in caught.value.remedy
+    assert "--memory 1088" in caught.value.remedy

@@ -26,13 +26,12 @@ def test_a_busybox_is_fetched_once_and_found_by_any_word(apt: MadeUpApt, tmp_pat
     assert (fetch_busybox("arm64"), len(apt.calls)) == (path, before)
 
 
-def test_this_machines_own_is_needed_where_none_is_installed(apt: MadeUpApt) -> None:
+def test_the_installed_one_serves_this_machine_and_no_other(apt: MadeUpApt) -> None:
     (apt.folder / "bin/busybox").write_bytes(b"\x7fELF")
     (apt.folder / "bin/busybox").chmod(0o755)
-    assert not needs_busybox("amd64")
 
-    (apt.folder / "bin/busybox").write_bytes(b"\x7fELF /lib64/ld-linux-x86-64.so.2")
-    assert needs_busybox("amd64")
+    assert not needs_busybox("amd64")
+    assert needs_busybox("arm64")
 
 
 def test_a_package_without_one_is_an_error(apt: MadeUpApt) -> None:
