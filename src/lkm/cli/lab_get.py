@@ -18,6 +18,7 @@ import argparse
 from lkm._text import printable
 from lkm.cli.console import Console, one_line
 from lkm.cli.progress import Bar
+from lkm.cli.which_kernel import add_no_cache
 from lkm.errors import FetchError, FileError
 from lkm.lab.fetch.apt import native_architecture
 from lkm.lab.fetch.kernels import FetchedKernel, fetch_kernel
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="look for the newest of the series, also where another one is there already",
     )
+    add_no_cache(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
 
 
