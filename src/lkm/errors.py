@@ -344,6 +344,10 @@ class GuestFailedError(LabError):
         super().__init__(f"the guest ended before its init did{cause}")
 
 
+class GuestOutputError(LabError):
+    """What a command in a guest wrote is not, or not all, to be had."""
+
+
 class GuestTimedOutError(LabError):
     """The guest still ran when its time was over, and was stopped; *output*, *last* as above."""
 

@@ -1,7 +1,7 @@
 """Find out what runs a guest's processor: the host's own, where that works, or an emulation.
 
 A ``/dev/kvm`` may be there, open, and still not run anything. So a machine is started that does
-nothing but end itself, and is given a second.
+nothing but end itself, and is given three seconds.
 
     x86_64    at the reset vector, in 16-bit code: writes to the port of QEMU's isa-debug-exit
     arm64     at address 0: PSCI SYSTEM_OFF by a hypervisor call
@@ -17,7 +17,7 @@ import tempfile
 
 from lkm.lab.architectures import X86_64, Architecture, of_host
 from lkm.lab.kept import kept, key_of_file
-from lkm.lab.qemu import program_of
+from lkm.lab.qemu import ends_with_parent, program_of
 
 EMULATION = "tcg"
 _DEADLINE_S = 3.0
@@ -59,6 +59,7 @@ def works_here(program: str, architecture: Architecture, accelerator: str) -> bo
                 capture_output=True,
                 timeout=_DEADLINE_S,
                 check=False,
+                preexec_fn=ends_with_parent(),
             )
         except (OSError, subprocess.TimeoutExpired):
             return False

@@ -1,7 +1,7 @@
 # The first process of a guest. It mounts what programs expect, runs /lab/command, and sends what
 # that writes, and its exit status, over the channel, whose frames lkm.lab.channel describes.
 #
-# /lab/settings has: channel, terminal (devices), interactive (1 or empty), and the environment.
+# /lab/settings has: channel, terminal (devices), interactive (1 or empty).
 
 export PATH=/usr/sbin:/usr/bin
 . /lab/settings
@@ -100,7 +100,7 @@ else
     /bin/sh /lab/command
     status=$?
     say ended "$status"
-    wait "$out" "$err"
+    { wait "$out" && wait "$err"; } || say lost ''
 fi
 say status "$status"
 echo o >/proc/sysrq-trigger

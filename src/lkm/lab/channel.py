@@ -5,6 +5,7 @@ The channel is a stream of frames: a line of two words, then as many bytes as th
     hello 0          the kernel has come to the init
     out N, err N     bytes that the command wrote to stdout, to stderr
     outz N, errz N   the same, gzipped
+    lost 0           what took the command's output has been killed
     ended N          N bytes: the command's exit status in digits; output may follow
     status N         the same; nothing follows
     state N          lines of /proc/modules of those that are not Live, which were asked for
@@ -25,7 +26,7 @@ _LONGEST_LINE = 32
 _LARGEST = 1 << 20
 _GZIP = 31  # zlib's word for a gzip header, and the largest window
 _LARGEST_UNPACKED = 1 << 24
-KINDS = ("hello", "out", "err", "outz", "errz", "ended", "status", "state")
+KINDS = ("hello", "out", "err", "outz", "errz", "lost", "ended", "status", "state")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,11 @@ from typing import Literal
 
 Kind = Literal["oops", "panic"]
 
+# The line by which an oops is counted, [#1], has what it is before that; what precedes it differs.
 _OOPS = re.compile(
-    r"(BUG: (unable to handle|kernel NULL)|Oops: |Oops - |general protection fault"
-    r"|kernel BUG at|invalid opcode: |divide error: |double fault: |stack segment: |int3: "
-    r"|Unable to handle kernel|Internal error: |traps: PANIC|Unexpected kernel BRK)"
+    r"(BUG: (unable to handle|kernel NULL|\w* ?stack guard page was hit)|kernel BUG at"
+    r"|Unable to handle kernel|traps: PANIC|Unexpected kernel BRK"
+    r"|[A-Za-z][^\[]{0,120}: [0-9a-f]{4,16} \[#\d+\])"
 )
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _END = "---[ end "

@@ -24,7 +24,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
 from typing import IO
@@ -107,7 +107,7 @@ def started(machine: Machine) -> Iterator[Guest]:
             pass_fds=(*theirs_of.values(), *kernel.descriptors, *initramfs.descriptors),
             # Ctrl-C on the terminal is for us; whether the guest is to end by it we say.
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+            preexec_fn=ends_with_parent(),  # noqa: PLW1509  # it does no more than a call
         )
         stack.callback(_end, process)
         for ours, theirs in pairs.values():
@@ -176,8 +176,14 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.stderr.close()
 
 
-def _end_with_parent() -> None:
-    """Have the kernel end this process when the one that started it ends, however."""
-    import ctypes  # in the child alone
+def ends_with_parent() -> Callable[[], None] | None:
+    """Return what a child does so that it ends with the process that started it, however that does.
 
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    None where the host knows no such thing.
+    """
+    if sys.platform != "linux":
+        return None
+    import ctypes  # before there is a child: it may find a lock taken
+
+    library = ctypes.CDLL(None)
+    return lambda: library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from lkm.errors import GuestFailedError, LkmError
+from lkm.errors import GuestFailedError, GuestOutputError, LkmError
 from lkm.lab.session import Ended, Sink, run_command
 from lkm.lab.setup import LabKernel, LabRequest, set_up
 from lkm.lab.terminal import run_shell
+
+_MOST_KEPT = 64 << 20
 
 Verdict = Literal["ended", "oops", "panic", "timeout", "failed"]
 
@@ -80,6 +82,17 @@ def run_shown(
         assert timeout_s is not None, "only a person at a terminal waits for ever"
         ended = run_command(lab.machine, out, err, timeout_s=timeout_s)
     return Run(release=kernel.release, ended=ended, notices=lab.notices)
+
+
+def _into(kept: bytearray) -> Sink:
+    def keep(data: bytes) -> None:
+        if len(kept) + len(data) > _MOST_KEPT:
+            error = GuestOutputError(f"the command wrote more than {_MOST_KEPT >> 20} MiB")
+            error.remedy = "that is too much to keep; run it where it is handed on as it comes"
+            raise error
+        kept.extend(data)
+
+    return keep
 
 
 def last_lines(error: LkmError | None) -> tuple[str, ...]:

@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lkm.errors import FormatError, GuestFailedError
+from lkm.errors import FormatError, GuestFailedError, GuestOutputError
 from lkm.lab.channel import Frame, Reader, parse_status
 from lkm.lab.faults import Fault, find_fault
 from lkm.lab.qemu import Guest, Machine, started
 
 Sink = Callable[[bytes], None]
+"""Takes bytes as they come; raises ``TimeoutError`` where nobody takes them from it."""
 
 _CHUNK = 1 << 16
-# How long an oops may take to be written, and how long a process that the command has left behind
-# may go on writing.
+# How long an oops may take to be written.
 _FAULT_S = 2.0
-_LEFT_BEHIND_S = 2.0
+# A process that the command has left behind may be silent for so long, and write for so long.
+_SILENT_S = 2.0
+_LEFT_BEHIND_S = 10.0
 # What a guest that hangs is given to say where.
 _STATE_S = 1.5
 _TRACE_S = 3.0
@@ -88,6 +90,8 @@ class Session:
         self._came = False
         self._status: int | None = None
         self._ended_at: float | None = None
+        self._heard_at = self._started
+        self._is_stalled = False
         self._fault_at: float | None = None
         self._done = False
         self._state: bytes | None = None
@@ -107,7 +111,7 @@ class Session:
         """Wait until the command has ended, or something else ends the guest."""
         end = None if timeout_s is None else self._started + timeout_s
         with self._selector:
-            hung = not self._listen(end, self._is_over)
+            hung = not self._listen(end, self._is_over) and self._status is None
             self._stopped = time.monotonic()
             stuck = self._ask_where() if hung and self._came else ()
             # What is on its way: an oops may have come with the status of the command it killed.
@@ -123,7 +127,7 @@ class Session:
             ready = self._selector.select(max(0, min(left, _TURN_S)))
             for key, _events in ready:
                 self._take(key.fd)
-            if left <= 0 and not ready:
+            if (end is not None and left <= 0) or self._is_stalled:
                 return False
         return True
 
@@ -157,15 +161,20 @@ class Session:
             del self._console[2 * _MOST_CONSOLE :]
 
     def _take_channel(self, data: bytes) -> None:
+        self._heard_at = time.monotonic()
         try:
             for frame in self._reader.feed(data):
                 self._take_frame(frame)
         except FormatError as error:
             raise GuestFailedError(str(error), self._last()) from None
+        except TimeoutError:  # whoever reads has not taken it in time
+            self._is_stalled = True
 
     def _take_frame(self, frame: Frame) -> None:
         if frame.kind in self._sinks:
             self._sinks[frame.kind](frame.data)
+        elif frame.kind == "lost":
+            raise GuestOutputError("what the command wrote is lost: what takes it was killed, too")
         elif frame.kind == "hello":
             self._came = True
             if self.on_hello is not None:
@@ -175,15 +184,17 @@ class Session:
         else:
             self._status = parse_status(frame.data)
             self._done = frame.kind == "status"
-        if self._status is not None:
-            self._ended_at = time.monotonic()
+            self._ended_at = self._ended_at or time.monotonic()
 
     def _is_over(self) -> bool:
         if self._fault_at is not None and (self._ends_with_oops or self._has_panicked()):
             return self._is_told() or time.monotonic() > self._fault_at + _FAULT_S
         if self._done:
             return True
-        return self._ended_at is not None and time.monotonic() > self._ended_at + _LEFT_BEHIND_S
+        now = time.monotonic()
+        return self._ended_at is not None and (
+            now > self._heard_at + _SILENT_S or now > self._ended_at + _LEFT_BEHIND_S
+        )
 
     def _is_told(self) -> bool:
         """Tell whether all of an oops has come; a panic ends the machine by itself."""

@@ -14,20 +14,24 @@ from lkm.lab.faults import Fault
 from lkm.lab.qemu import Machine, started
 from lkm.lab.session import Ended, Session
 
+_STDIN, _STDOUT = 0, 1
+
 LEAVE = b"\x1d"
 """The key that ends a guest which no longer answers: Ctrl-]."""
 
 
-def run_shell(machine: Machine, *, timeout_s: float | None = None, terminal: int = 0) -> Ended:
-    """Start *machine*, whose command has the terminal that is open as *terminal*; wait for it.
+def run_shell(machine: Machine, *, timeout_s: float | None = None) -> Ended:
+    """Start *machine*, whose command has the terminal of stdin and stdout; wait for it.
 
     An oops is shown and does not end it. Raises what ``run_command`` does.
     """
-    with started(machine) as guest, _raw(terminal):
+    with started(machine) as guest, _raw(_STDIN):
         session = Session(guest, out=_nothing, err=_nothing, ends_with_oops=False)
 
         def show(data: bytes) -> None:
-            os.write(terminal, data)
+            view = memoryview(data)
+            while view:
+                view = view[os.write(_STDOUT, view) :]
 
         def type_in(data: bytes) -> None:
             if LEAVE in data:
@@ -47,7 +51,7 @@ def run_shell(machine: Machine, *, timeout_s: float | None = None, terminal: int
         session.on_hello = tell_size
         session.on_oops = tell_oops
         session.also(guest.terminal, show)
-        session.also(terminal, type_in)
+        session.also(_STDIN, type_in)
         with _on_resize(tell_size):
             return session.run(timeout_s)
 
