@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,14 @@ def missing(kind: str, reason: str) -> None:
     if kind in REQUIRED:
         pytest.fail(f"LKM_REQUIRE names {kind}, but {reason}")
     pytest.skip(reason)  # the machine lacks what the test compares with
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_end_programs() -> None:
+    """Undo what a shell does for a job in the background: tests send these signals."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -187,7 +187,7 @@ def test_nothing_is_left_when_it_is_interrupted(tmp_path: Path) -> None:
         assert running.stdout is not None
         assert running.stdout.readline().startswith("* CPU")
         running.send_signal(signal.SIGINT)
-        running.communicate()
+        running.communicate(timeout=120)
 
     assert running.returncode != 0
     assert list(tmp_path.iterdir()) == []

@@ -6,8 +6,9 @@ machine each time. In it are this Python with lkm, which also answers to the nam
 and a small system (busybox); the modules asked for, those that COMMAND names, and all that they
 need; the folders copied in, and the files that COMMAND names. These lie at the paths that they
 have here, and COMMAND starts in the folder of the same path as this one.
-It needs QEMU (qemu-system-x86_64) and no root. Which kernel: the running one, or that of --release,
---vmlinux, --root; `lkm lab get debian:6.1` fetches one. A kernel for another machine (arm64) gets
+It needs QEMU (qemu-system-x86_64) and no root. Which kernel: the running one, or where that has no
+image here the newest that was fetched; or that of --release, --vmlinux, --root. `lkm lab get
+debian:6.1` fetches one. A kernel for another machine (arm64) gets
 busybox and neither Python nor lkm.
 A panic, an oops, or a command that does not end within the timeout ends the guest, with a report.
 Exit status: the command's own; 124 after the timeout, 125 where the lab failed, 126 after an oops
@@ -18,13 +19,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lkm.cli import which_kernel
 from lkm.cli.console import HINTS, Console
+from lkm.cli.ending import ended_by_signals
 from lkm.cli.lab_kernel import lab_kernel, lab_kernels
-from lkm.cli.lab_report import matrix_table, report, summary_status
-from lkm.errors import LkmError, UsageError
+from lkm.cli.lab_report import Rows, report, summary_status
+from lkm.errors import GuestFailedError, LkmError, UsageError
 from lkm.lab.runs import Run, run_in_lab, run_shown
 from lkm.lab.session import Sink
 from lkm.lab.setup import LabKernel, LabRequest
@@ -87,10 +93,13 @@ def run(args: argparse.Namespace, console: Console) -> int:
     """Run the command, or a shell, in a guest; return the status described above."""
     _check(args)
     try:
-        if args.each is not None:
-            return _run_each(args, console)
-        kernel = lab_kernel(args, console)
-        return run_once(kernel, request_of(args), console, timeout_s=args.timeout)
+        with in_good_order():
+            if args.each is not None:
+                return _run_each(args, console)
+            if not (args.command or args.modules):
+                console.say("NOTICE", "no modules come along; --modules brings some, or all")
+            kernel = lab_kernel(args, console)
+            return run_once(kernel, request_of(args, console), console, timeout_s=args.timeout)
     except UsageError:
         raise
     except LkmError as error:
@@ -98,7 +107,44 @@ def run(args: argparse.Namespace, console: Console) -> int:
         return report(None, error, console)
 
 
-def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> LabRequest:
+@contextmanager
+def in_good_order() -> Iterator[None]:
+    """Have a signal leave neither a machine nor a terminal behind, and no standard stream closed.
+
+    What is opened would take the place of a closed one, and QEMU has another use for that.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest number that is free; to write to it is still the error that it was.
+            os.open(os.devnull, os.O_RDONLY)
+    with ended_by_signals():
+        yield
+
+
+def has_terminal() -> bool:
+    """Tell whether stdin and stdout are a terminal."""
+    return all(os.isatty(descriptor) for descriptor in (0, 1))
+
+
+def handed_on() -> tuple[tuple[str, str], ...]:
+    """Return what of this environment a guest gets."""
+    return tuple((name, os.environ[name]) for name in _HANDED_ON if name in os.environ)
+
+
+def current_folder(console: Console) -> str:
+    """Return the folder that a command starts in: this one, or / where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        console.say("NOTICE", f"the current folder cannot be found ({error.strerror}); taking /")
+        return "/"
+
+
+def request_of(
+    args: argparse.Namespace, console: Console, *variables: tuple[str, str]
+) -> LabRequest:
     """Return what *args* ask of a guest, with *variables* in its environment."""
     return LabRequest(
         command=tuple(args.command),
@@ -107,12 +153,9 @@ def request_of(args: argparse.Namespace, *variables: tuple[str, str]) -> LabRequ
         copies=tuple(args.copy),
         append=args.append,
         memory_mb=args.memory,
-        folder=os.getcwd(),
-        stdin=sys.stdin.buffer.read() if args.stdin else b"",
-        environment=(
-            *((name, os.environ[name]) for name in _HANDED_ON if name in os.environ),
-            *variables,
-        ),
+        folder=current_folder(console),
+        stdin=_all_of_stdin() if args.stdin else b"",
+        environment=(*handed_on(), *variables),
     )
 
 
@@ -136,8 +179,8 @@ def run_once(
     done = run_shown(
         kernel,
         request,
-        out=_writer(1),
-        err=_writer(2),
+        out=_writer(1, timeout_s),
+        err=_writer(2, timeout_s),
         notice=lambda text: console.say("NOTICE", text),
         timeout_s=timeout_s,
     )
@@ -154,7 +197,7 @@ def _run_for_json(
         console.json = False
         _writer(1)(done.out)
         _writer(2)(done.err)
-    elif done.error is None and not as_it_is:
+    elif not as_it_is and (done.error is None or isinstance(done.error, GuestFailedError)):
         from lkm.report.documents.lab import lab_document
 
         console.document = lab_document(done)
@@ -162,22 +205,21 @@ def _run_for_json(
 
 
 def _run_each(args: argparse.Namespace, console: Console) -> int:
-    request = request_of(args, (HINTS, "1"))
+    request = request_of(args, console, (HINTS, "1"))
+    kernels = list(lab_kernels(args.each, args, console))
+    rows = Rows([release for release, _kernel in kernels], console)
     runs: list[Run] = []
-    for release, kernel in lab_kernels(args.each, args, console):
+    for release, kernel in kernels:
         if isinstance(kernel, LkmError):
-            runs.append(Run(release=release, ended=None, error=kernel))
+            run = Run(release=release, ended=None, error=kernel)
         else:
-            runs.append(run_in_lab(kernel, request, timeout_s=args.timeout or _TIMEOUT_S))
+            run = run_in_lab(kernel, request, timeout_s=args.timeout or _TIMEOUT_S)
+        runs.append(run)
+        rows.show(run)
     if args.json:
         from lkm.report.documents.lab import lab_matrix_document
 
         console.document = lab_matrix_document(runs)
-    else:
-        console.out.write(matrix_table(runs))
-    for each in runs:
-        if each.error is not None and each.error.remedy:
-            console.say("NOTICE", f"{each.release}: {each.error.remedy}")
     return summary_status(runs)
 
 
@@ -189,17 +231,30 @@ def _check(args: argparse.Namespace) -> None:
     if args.json and (args.terminal or not args.command):
         raise UsageError("--json is for a command; a shell on the terminal has no document")
     wants_terminal = args.terminal or not args.command
-    if wants_terminal and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if wants_terminal and not has_terminal():
         raise UsageError("a shell needs a terminal; put a command behind --")
     if args.stdin and wants_terminal:
         raise UsageError("--stdin is for a command that has no terminal")
 
 
-def _writer(descriptor: int) -> Sink:
+def _all_of_stdin() -> bytes:
+    if sys.stdin is None:
+        raise UsageError("--stdin: there is no stdin")
+    return sys.stdin.buffer.read()
+
+
+def _writer(descriptor: int, timeout_s: float | None = None) -> Sink:
+    """Return what writes to *descriptor*, and no longer waits for its reader than *timeout_s*."""
+    end = None if timeout_s is None else time.monotonic() + timeout_s
+
     def write(data: bytes) -> None:
         view = memoryview(data)
         while view:
-            view = view[os.write(descriptor, view) :]
+            left = None if end is None else max(0.0, end - time.monotonic())
+            if not select.select([], [descriptor], [], left)[1]:
+                raise TimeoutError
+            # A pipe that takes anything takes so much without waiting.
+            view = view[os.write(descriptor, view[: select.PIPE_BUF]) :]
 
     return write
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import copy
+import errno
 import os
 from collections.abc import Iterator
 
 from lkm.cli.console import Console
 from lkm.cli.which_kernel import Chosen, chosen
-from lkm.errors import LabError, LkmError, UsageError
-from lkm.lab.architectures import Architecture, architecture
+from lkm.errors import FileError, LabError, LkmError, UsageError
+from lkm.lab.architectures import Architecture, architecture, of_host
 from lkm.lab.kernel_images import bootable
 from lkm.lab.setup import LabKernel
 from lkm.tree.fetched import fetched_roots
@@ -27,14 +28,21 @@ def lab_kernel(args: argparse.Namespace, console: Console) -> LabKernel:
     args = copy.copy(args)
     args.on = "live"
     wanted = architecture(args.arch) if args.arch else None
-    if wanted is not None and not (args.release or args.vmlinux or args.kernel or args.root):
-        args.release = _only_fetched(wanted)
     if not (args.release or args.vmlinux or args.kernel or args.root):
-        args.release = _running_or_fetched(console)
+        foreign = wanted is not None and wanted is not of_host()
+        args.release = (
+            _newest_fetched(wanted, console)
+            if wanted is not None and foreign
+            else _running_or_fetched(console)
+        )
     found = chosen(args, console)
     image = found.image or kernel_image(found.root, found.release, _tree(found))
     if not image:
         raise _no_image(found)
+    if not os.access(image, os.R_OK):
+        # Ubuntu has them for root alone.
+        remedy = f"sudo chmod +r {image}, or `lkm lab get debian:6.1` for one of your own"
+        raise FileError("read", image, errno.EACCES, remedy)
     kernel = LabKernel(release=found.release, root=found.root, image=image, tree=found.tree)
     if wanted is not None and bootable(image).architecture is not wanted:
         raise UsageError(f"{image} is a kernel for another machine than {args.arch}")
@@ -53,24 +61,37 @@ def lab_kernels(
         one.release = release
         try:
             yield release, lab_kernel(one, console)
+        except UsageError:
+            raise
         except LkmError as error:
             yield release, error
 
 
 def _running_or_fetched(console: Console) -> str:
     running = os.uname().release
-    fetched = [
-        release for release, root in fetched_roots().items() if kernel_image(root, release, "")
-    ]
-    if not fetched or has_image(running):
+    if os.access(kernel_image("/", running, f"/lib/modules/{running}"), os.R_OK):
         return running
-    console.say("NOTICE", f"{running} has no image here; taking {fetched[-1]}, which was fetched")
+    fetched = _fetched_for(of_host())
+    if not fetched:
+        return running
+    console.say(
+        "NOTICE",
+        f"{running} has no image here that can be read; taking {fetched[-1]}, which was fetched",
+    )
     return fetched[-1]
 
 
-def has_image(release: str) -> bool:
-    """Tell whether the installed kernel *release* has an image."""
-    return any(each.release == release and each.image for each in installed_kernels("/"))
+def _fetched_for(machine: Architecture | None) -> list[str]:
+    """Return the releases of the fetched kernels for that machine, oldest first."""
+    found = []
+    for release, root in fetched_roots().items():
+        image = kernel_image(root, release, "")
+        try:
+            if image and bootable(image).architecture is machine:
+                found.append(release)
+        except LkmError:
+            continue  # whoever names it is told what is wrong with it
+    return found
 
 
 def _tree(found: Chosen) -> str:
@@ -80,18 +101,12 @@ def _tree(found: Chosen) -> str:
         return ""
 
 
-def _only_fetched(wanted: Architecture) -> str:
-    """Return the release of the one fetched kernel for that machine."""
-    images = {release: kernel_image(root, release, "") for release, root in fetched_roots().items()}
-    found = [
-        release
-        for release, image in images.items()
-        if image and bootable(image).architecture is wanted
-    ]
-    if len(found) == 1:
-        return found[0]
+def _newest_fetched(wanted: Architecture, console: Console) -> str:
+    """Return the release of the newest fetched kernel for that machine; says which it is."""
+    found = _fetched_for(wanted)
     if found:
-        raise UsageError(f"--release is needed: for {wanted.name} there are {', '.join(found)}")
+        console.say("NOTICE", f"taking {found[-1]}, the newest that was fetched for {wanted.name}")
+        return found[-1]
     error = LabError(f"no kernel for {wanted.name} has been fetched")
     error.remedy = f"lkm lab get debian:6.1 --arch {wanted.name}, or name one by --vmlinux"
     raise error

@@ -5,62 +5,83 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lkm._text import decode, printable
-from lkm.cli.console import Console
+from lkm.cli.console import Console, one_line
 from lkm.errors import LkmError
 from lkm.lab.runs import Run, last_lines
 from lkm.lab.session import Ended
 
 TIMEOUT, FAILED, FAULT = 124, 125, 126
 _LONGEST_SAID = 160
+_RESULT_WIDTH = 16
+# How the kernel begins the line about each process that it ends for want of memory.
+_OUT_OF_MEMORY = "Out of memory: "
 # What stands in a line that hands on one of the kernel's log.
 _KERNELS = "NOTICE: kernel: "
 
 
 def report(
-    run: Run | None, error: LkmError | None, console: Console, *, was_shown: bool = False
+    run: Run | None,
+    error: LkmError | None,
+    console: Console,
+    *,
+    was_shown: bool = False,
+    about: str = "",
 ) -> int:
     """Tell on stderr what ended the guest of *run*, or kept it from starting; return the status.
 
-    *was_shown* tells that an oops stands on the terminal already.
+    *was_shown* tells that an oops stands on the terminal already; *about* stands before what is
+    said.
     """
     if run is None or run.ended is None:
         if run is not None and error is not None:
-            console.complain(error)
+            console.cause = error
+            console.error(f"{about}{one_line(error)}")
         _lines(last_lines(error), console)
         return FAILED
     ended = run.ended
+    for line in _out_of_memory(ended):
+        console.warning(f"{about}the guest ran out of memory (--memory): {line}")
     if ended.hung:
-        console.error(_hang(ended))
+        console.error(about + _hang(ended))
         _lines(ended.fault.lines if ended.fault else () if ended.came else ended.last, console)
         return TIMEOUT
-    if ended.fault is not None and not ended.came:
-        console.error(f"before the kernel came to the lab's init: {ended.fault.title}")
+    if ended.fault is None:
+        return FAILED if ended.status is None else ended.status
+    title = printable(ended.fault.title)
+    if not ended.came:
+        console.error(f"{about}before the kernel came to the lab's init: {title}")
         _lines(ended.last, console)
         return FAILED
-    if ended.fault is not None:
-        what = "panicked" if ended.fault.kind == "panic" else "oopsed"
-        where = f" in {ended.fault.module}" if ended.fault.module else ""
-        console.error(f"the kernel {what}{where}: {ended.fault.title}")
-        if ended.fault.kind == "panic" or not was_shown:
-            _lines(ended.fault.lines, console)
-        return FAULT
-    return FAILED if ended.status is None else ended.status
+    what = "panicked" if ended.fault.kind == "panic" else "oopsed"
+    where = f" in {ended.fault.module}" if ended.fault.module else ""
+    console.error(f"{about}the kernel {what}{where}: {title}")
+    if ended.fault.kind == "panic" or not was_shown:
+        _lines(ended.fault.lines, console)
+    return FAULT
 
 
-def matrix_table(runs: Sequence[Run]) -> str:
-    """Return a line for each of *runs*: how it ended, and what it said last."""
-    rows = [("RELEASE", "RESULT", "SECONDS", "SAID")]
-    for run in runs:
+class Rows:
+    """A table that gets a line for each run, as soon as it has ended; *releases* are to come."""
+
+    def __init__(self, releases: Sequence[str], console: Console) -> None:
+        self._console = console
+        self._width = max(len(printable(text)) for text in ("RELEASE", *releases))
+        self._show("RELEASE", "RESULT", "SECONDS", "SAID")
+
+    def show(self, run: Run) -> None:
+        """Print the line of *run*, and tell on stderr what its guest ended by."""
         seconds = "-" if run.ended is None else f"{run.ended.duration_s:.1f}"
-        rows.append((printable(run.release), _result(run), seconds, _said(run)))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), row[3]]
-        ).rstrip()
-        + "\n"
-        for row in rows
-    )
+        self._show(printable(run.release), _result(run), seconds, _said(run))
+        about = f"{run.release}: "
+        for text in run.notices:
+            self._console.say("NOTICE", f"{about}{text}")
+        report(run, run.error, self._console, about=about)
+
+    def _show(self, release: str, result: str, seconds: str, said: str) -> None:
+        if not self._console.json:
+            row = f"{release:{self._width}}  {result:{_RESULT_WIDTH}}  {seconds:>7}  {said}"
+            self._console.out.write(f"{row.rstrip()}\n")
+            self._console.out.flush()
 
 
 def summary_status(runs: Sequence[Run]) -> int:
@@ -92,12 +113,17 @@ def _said(run: Run) -> str:
     return printable(told[-1])[:_LONGEST_SAID] if told else ""
 
 
+def _out_of_memory(ended: Ended) -> list[str]:
+    lines = [line.partition(_OUT_OF_MEMORY) for line in ended.console.splitlines()]
+    return [printable(found + rest) for _time, found, rest in lines if found]
+
+
 def _hang(ended: Ended) -> str:
     seconds = f"{ended.duration_s:.0f} s"
     if not ended.came:
         return f"after {seconds} the kernel had not come to the lab's init"
     moving = [line.split(" ") for line in ended.stuck]
-    names = [f"{words[0]} is {words[4]}" for words in moving if len(words) > 4]
+    names = [printable(f"{words[0]} is {words[4]}") for words in moving if len(words) > 4]
     if names:
         return f"the command still ran after {seconds}: {', '.join(names)}"
     if ended.fault is not None and ended.fault.module:

@@ -1,15 +1,14 @@
 """``--on lab``: one command in a fresh guest, instead of here.
 
-The guest gets the words as they are. There, where ``LKM_LAB`` is set, the lab is the kernel that
-runs, and what chose the kernel has done its work.
+The guest gets the words as they are. There the lab is the kernel that runs, and what chose the
+kernel has done its work.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
-from lkm.errors import LkmError
+from lkm.errors import LkmError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from lkm.cli.options import Parsed
 
 _IN_LAB = "LKM_LAB"
+# A variable alone could stand in anybody's environment.
+_OF_GUESTS = "/lab/settings"
 # By which options kmod's tools are told a release and a root.
 _RELEASE = "release"
 _ROOTS = {"modprobe": "dirname", "modinfo": "basedir", "depmod": "basedir"}
@@ -33,7 +34,7 @@ _LESSON = (
 
 def in_lab() -> bool:
     """Tell whether this process runs in a guest."""
-    return bool(os.environ.get(_IN_LAB))
+    return bool(os.environ.get(_IN_LAB)) and os.path.exists(_OF_GUESTS)
 
 
 def settled(args: Namespace | SimpleNamespace) -> None:
@@ -56,9 +57,11 @@ def verb_on_lab(
     name: str, words: Sequence[str], args: Namespace | SimpleNamespace, console: Console
 ) -> int:
     """Run one of lkm's own verbs in a guest; return its exit status, or one of the lab's."""
+    from lkm.cli.lab import has_terminal
+
     which = {key: getattr(args, key, None) for key in ("release", "root", "vmlinux", "kernel")}
     modules = _LESSON if name == "tour" else ()
-    on_terminal = name == "tour" and not args.json and sys.stdin.isatty() and sys.stdout.isatty()
+    on_terminal = name == "tour" and not args.json and has_terminal()
     return _run(name, words, console, modules=modules, on_terminal=on_terminal, **which)
 
 
@@ -76,7 +79,7 @@ def _run(  # noqa: PLR0913  # what chooses a kernel, and what a command needs
 ) -> int:
     from argparse import Namespace
 
-    from lkm.cli.lab import run_once
+    from lkm.cli.lab import current_folder, handed_on, in_good_order, run_once
     from lkm.cli.lab_kernel import lab_kernel
     from lkm.cli.lab_report import report
     from lkm.lab.setup import LabRequest
@@ -89,10 +92,14 @@ def _run(  # noqa: PLR0913  # what chooses a kernel, and what a command needs
         modules=tuple(modules),
         optional_modules=True,
         on_terminal=on_terminal,
-        folder=os.getcwd(),
+        folder=current_folder(console),
+        environment=handed_on(),
     )
     try:
-        return run_once(lab_kernel(chosen, console), request, console, as_it_is=True)
+        with in_good_order():
+            return run_once(lab_kernel(chosen, console), request, console, as_it_is=True)
+    except UsageError:
+        raise
     except LkmError as error:
         console.complain(error)
         return report(None, error, console)

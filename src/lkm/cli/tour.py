@@ -13,15 +13,14 @@ import argparse
 import io
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from lkm.cli.console import Console
+from lkm.cli.ending import Interrupts, ended_by_signals
 from lkm.cli.on_lab import in_lab
 from lkm.cli.which_kernel import add_no_cache, only_release
 from lkm.errors import LkmError, NoTreeError, UsageError
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace, console: Console) -> int:
         if args.json and not args.yes and not in_lab():
             raise UsageError("--on live asks before it changes the kernel; with --json say --yes")
         LiveKernel().modules()  # raises where it takes no modules
-    with _private_folder() as folder, _ended_by_signals() as interrupts:
+    with _private_folder() as folder, ended_by_signals() as interrupts:
         scene = _scene(args, folder)
         if scene.on == "live" and not (args.yes or in_lab() or _agreed(console)):
             text = "not told: it would load and unload modules of the running kernel"
@@ -178,38 +177,7 @@ def _private_folder() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Interrupts:
-    """Remembers a signal, since what it raises may come where Python swallows it."""
-
-    def __init__(self) -> None:
-        self.got: int | None = None
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        self.got = number
-        self.end()
-
-    def end(self) -> None:
-        """Raise what ends the lesson, if a signal has come."""
-        if self.got == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.got is not None:
-            sys.exit(128 + self.got)
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[_Interrupts]:
-    """End the lesson in good order when the user or the terminal wants it to end."""
-    interrupts = _Interrupts()
-    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupts) for number in wanted}
-    try:
-        yield interrupts
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _ran(command: Run, interrupts: _Interrupts) -> Ran:
+def _ran(command: Run, interrupts: Interrupts) -> Ran:
     """Run *command*, its output kept: lkm in this process, others as they are installed."""
     if command.program != "lkm":
         try:

@@ -113,7 +113,8 @@ class Session:
         with self._selector:
             hung = not self._listen(end, self._is_over) and self._status is None
             self._stopped = time.monotonic()
-            stuck = self._ask_where() if hung and self._came else ()
+            asks = hung and self._came and not self._is_stalled
+            stuck = self._ask_where() if asks else ()
             # What is on its way: an oops may have come with the status of the command it killed.
             self._listen(time.monotonic() + _ON_ITS_WAY_S, lambda: False)
             if self._fault_at is not None:

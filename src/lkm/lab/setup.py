@@ -159,7 +159,7 @@ def _busybox(architecture: Architecture, notices: list[str]) -> str:
     if not fetched:
         error = LabError(f"there is no busybox for {architecture.name}, which its guest needs")
         error.remedy = (
-            f"fetch a kernel with `lkm lab get --arch {architecture.name}`, which brings it along"
+            f"`lkm lab get debian:6.1 --arch {architecture.name}` brings it along with a kernel"
         )
         raise error
     notices.append(
