@@ -25,6 +25,8 @@ for word in words:
 for port, data in {said!r}:
     if port == "stderr":
         sys.stderr.buffer.write(data)
+    elif port == "sleep":
+        time.sleep(float(data))
     elif port == "asked":
         assert ports["channel"].recv(100) == data
     else:
@@ -44,7 +46,7 @@ def a_made_up_qemu(
     """Write the program into *folder*; return the file that it writes its words to.
 
     *said* are ports (console, channel, terminal, stderr) and what comes from each; "asked" waits
-    until the host has sent that over the channel. Then it stays so many seconds, and ends. The
+    until the host has sent that over the channel, "sleep" so many seconds. Then it stays so many seconds, and ends. The
     guest's archives lie in ``initramfs`` beside it.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from lkm.lab import session
 from lkm.lab.architectures import X86_64
 from tests.builders.qemu import a_made_up_qemu
 from tests.builders.tree import RELEASE, a_root
@@ -97,7 +100,7 @@ def test_without_qemu_the_packages_of_five_distributions_are_named(
     ran = lab(machine, "--", "true")
 
     assert (ran.status, ran.out) == (125, "")
-    assert all(package in ran.err for _name, package in X86_64.packages)
+    assert all(f" {package} (" in ran.err for _name, package in X86_64.packages)
 
 
 def test_a_kernel_without_an_image_is_told_with_those_that_have_one(machine: Path) -> None:
@@ -234,6 +237,47 @@ def test_a_guest_that_says_nonsense_is_ended(machine: Path) -> None:
     assert (ran.status, ran.out) == (125, "")
 
 
+def test_what_a_command_left_behind_may_write_for_a_while_and_no_longer(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(session, "_LEFT_BEHIND_S", 0.5)
+    again = [frame("out", b"x\n"), ("sleep", b"0.1")]
+    a_made_up_qemu(machine / "bin", [HELLO, frame("ended", b"0"), *again * 300], stays_s=60)
+    ran = lab(machine, "--timeout", "20", "--", "true")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert 2 < capfd.readouterr().out.count("x") < 200
+
+
+def test_output_that_was_lost_is_a_failure(machine: Path) -> None:
+    said = [HELLO, frame("ended", b"0"), frame("lost", b""), frame("status", b"0")]
+    a_made_up_qemu(machine / "bin", said)
+    ran = lab(machine, "--", "true")
+
+    assert ran.status == 125
+    assert "what the command wrote is lost" in ran.err
+
+
+def test_a_guest_without_memory_is_told_of(machine: Path) -> None:
+    line = b"[    1.0] Out of memory: Killed process 101 (tail) total-vm:380896kB\r\n"
+    a_made_up_qemu(machine / "bin", [HELLO, ("console", line), *status(137)])
+    ran = lab(machine, "--", "true")
+
+    assert ran.status == 137
+    assert "WARNING: the guest ran out of memory (--memory): Out of memory: Killed" in ran.err
+
+
+def test_a_reader_that_takes_nothing_does_not_keep_the_guest_past_its_time(machine: Path) -> None:
+    a_made_up_qemu(machine / "bin", [HELLO, *[frame("out", bytes(60_000))] * 10], stays_s=60)
+    words = [sys.executable, "-m", "lkm", "lab", "--root", str(machine / "root")]
+    with subprocess.Popen(
+        [*words, "--timeout", "1", "--", "true"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.wait(timeout=30) == 124
+        assert process.stderr is not None
+        assert b"the command still ran after" in process.stderr.read()
+
+
 def test_a_kernel_without_modules_starts_with_a_notice(machine: Path) -> None:
     (machine / "root/lib/modules" / RELEASE).rename(machine / "gone")
     a_made_up_qemu(machine / "bin", [HELLO, *status(0)])
@@ -256,8 +300,9 @@ def test_each_kernel_has_its_line_and_the_worst_decides(machine: Path) -> None:
     assert head.split() == ["RELEASE", "RESULT", "SECONDS", "SAID"]
     assert (line.split()[:2], line.split()[3]) == ([RELEASE, "ok"], "last")
     assert "the kernel 9.9 has no image" in one_fails.out
-    assert "NOTICE: 9.9: there are: " in one_fails.err, "what helps"
+    assert "ERROR: 9.9: the kernel 9.9 has no image" in one_fails.err
+    assert "there are: " in one_fails.err, "what helps"
     runs = json.loads(one_is_bad.out)["runs"]
     assert [run["verdict"] for run in runs] == ["failed", "ended"]
     # stderr is the same with and without --json.
-    assert "NOTICE: 9.9: there are: " in one_is_bad.err
+    assert one_is_bad.err == one_fails.err

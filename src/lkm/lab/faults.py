@@ -19,7 +19,7 @@ Kind = Literal["oops", "panic"]
 _OOPS = re.compile(
     r"(BUG: (unable to handle|kernel NULL|\w* ?stack guard page was hit)|kernel BUG at"
     r"|Unable to handle kernel|traps: PANIC|Unexpected kernel BRK"
-    r"|[A-Za-z][^\[]{0,120}: [0-9a-f]{4,16} \[#\d+\])"
+    r"|[A-Za-z][^\[]{0,120}[:,] [0-9a-f]{4,16} \[#\d+\])"
 )
 _PANIC = re.compile(r"Kernel panic - not syncing")
 _END = "---[ end "
