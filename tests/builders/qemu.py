@@ -46,8 +46,8 @@ def a_made_up_qemu(
     """Write the program into *folder*; return the file that it writes its words to.
 
     *said* are ports (console, channel, terminal, stderr) and what comes from each; "asked" waits
-    until the host has sent that over the channel, "sleep" so many seconds. Then it stays so many seconds, and ends. The
-    guest's archives lie in ``initramfs`` beside it.
+    until the host has sent that over the channel, "sleep" so many seconds. Then it stays *stays_s*
+    seconds, and ends. The guest's archives lie in ``initramfs`` beside it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked = folder / "asked"
