@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,39 @@ def test_a_tree_keeps_its_links_and_leaves_out_what_is_no_file(tmp_path: Path) -
     below = {name for name in found if not str(tree).lstrip("/").startswith(name)}
     assert below == {"away", "circle", "link", "sub", "sub/empty", "sub/file"}
     assert found["away"].data == b"/nowhere"
+
+
+def test_a_link_whose_name_and_target_are_not_utf8_keeps_their_bytes(tmp_path: Path) -> None:
+    os.symlink(b"to \xff", os.fsencode(tmp_path) + b"/\xfe")
+    files = Files()
+    files.copy_tree(str(tmp_path))
+
+    assert entries(files)[f"{str(tmp_path).lstrip('/')}/\udcfe"].data == b"to \xff"
+
+
+def test_a_tree_may_be_deeper_than_python_recurses(tmp_path: Path) -> None:
+    depth = sys.getrecursionlimit() + 200
+    top = os.open(tmp_path, os.O_RDONLY)
+    for _level in range(depth):
+        os.mkdir("d", dir_fd=top)
+        below = os.open("d", os.O_RDONLY, dir_fd=top)
+        os.close(top)
+        top = below
+    os.close(top)
+    files, by_name = Files(), Files()
+    files.copy_tree(str(tmp_path))
+    by_name.folder("/d" * depth)
+
+    assert len(entries(by_name)) == depth
+    assert str(tmp_path).lstrip("/") + "/d" * depth in entries(files)
+
+
+@pytest.mark.parametrize("name", [".hidden/a", "..two/a", ".a"])
+def test_a_name_that_begins_with_a_dot_keeps_it(name: str) -> None:
+    files = Files()
+    files.add(f"/{name}", b"1")
+
+    assert name in entries(files)
 
 
 @pytest.mark.parametrize("path", ["/dev", "/dev/null", "/proc/1/mem", "/sys/kernel"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lkm import cpio
 from lkm.errors import FileError
@@ -36,11 +36,13 @@ class Files:
 
     def folder(self, path: str) -> None:
         """Make a folder, and those above it."""
+        missing: list[str] = []
         name = _name(path)
-        if not name or name in self._entries or name in self._elsewhere:
-            return
-        self.folder(os.path.dirname(f"/{name}"))
-        self._entries[name] = cpio.folder(name)
+        while name and name not in self._entries and name not in self._elsewhere:
+            missing.append(name)
+            name = os.path.dirname(name)
+        for each in reversed(missing):
+            self._entries[each] = cpio.folder(each)
 
     def add(self, path: str, data: bytes, permissions: int = 0o644) -> None:
         """Put a file of these bytes at *path*."""
@@ -71,18 +73,13 @@ class Files:
         Links stay links; what is neither file, folder nor link is left out. Raises ``FileError``.
         """
         self.folder(folder)
-        try:
-            with os.scandir(folder) as scanned:
-                entries = sorted(scanned, key=lambda entry: entry.name)
-            for entry in entries:
-                if entry.is_symlink():
-                    self.link(entry.path, os.readlink(entry.path))
-                elif entry.is_dir(follow_symlinks=False):
-                    self.copy_tree(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    self.copy(entry.path)
-        except OSError as error:
-            raise FileError.from_os("read", error.filename or folder, error) from None
+        for entry in entries_below(folder):
+            if entry.is_symlink():
+                self.link(entry.path, _target(entry.path))
+            elif entry.is_dir(follow_symlinks=False):
+                self.folder(entry.path)
+            elif entry.is_file(follow_symlinks=False):
+                self.copy(entry.path)
 
     def archive(self) -> bytes:
         """Return the archive, folders before what lies in them."""
@@ -106,6 +103,23 @@ def merged_usr() -> Files:
     return files
 
 
+def entries_below(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield all that lies below *folder*, however deep, each folder before what lies in it.
+
+    Links are not followed. Raises ``FileError``.
+    """
+    todo = [folder]
+    while todo:
+        path = todo.pop()
+        try:
+            with os.scandir(path) as scanned:
+                entries = sorted(scanned, key=lambda entry: entry.name)
+        except OSError as error:
+            raise FileError.from_os("read", path, error) from None
+        yield from entries
+        todo += [each.path for each in reversed(entries) if each.is_dir(follow_symlinks=False)]
+
+
 def is_hosts_own(path: str) -> bool:
     """Tell whether *path* is of the host's kernel, not of a disk."""
     return path.split("/")[1] in _NOT_FILES if path.startswith("/") else False
@@ -113,6 +127,15 @@ def is_hosts_own(path: str) -> bool:
 
 def _name(path: str) -> str:
     """Return where *path* lies in the archive: its links to /usr followed, no slash before it."""
-    name = os.path.normpath(path).lstrip("/").removeprefix(".")
+    name = os.path.normpath(path).lstrip("/")
+    if name == ".":
+        return ""
     first, slash, _rest = name.partition("/")
     return f"usr/{name}" if slash and first in _MERGED else name
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError as error:
+        raise FileError.from_os("read", link, error) from None
