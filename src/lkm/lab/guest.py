@@ -12,12 +12,13 @@ from importlib.resources import files as package_files
 from lkm import cpio
 from lkm._version import __version__
 from lkm.lab.architectures import Architecture, of_host
-from lkm.lab.contents.copied import add_folder, add_named
+from lkm.lab.contents.copied import add_folder, add_named, check_folder, size_of
 from lkm.lab.contents.files import Files, merged_usr
 from lkm.lab.contents.modules import add_modules
 from lkm.lab.contents.python import SCRIPT, add_python, library_state
 from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell
 from lkm.lab.kept import kept, key_of, key_of_file
+from lkm.lab.needs import check_copied, memory_available
 
 IN_LAB = "LKM_LAB"
 """Set in a guest: lkm is in a lab already, and ``--on lab`` is the kernel that runs."""
@@ -59,6 +60,7 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
 
     The first one, which has the programs, is kept. Raises ``LabError``, ``FileError``.
     """
+    _check_size(wanted)
     name = f"programs-{_state_of_programs(wanted)}.cpio"
     programs = kept(name, lambda: _programs(wanted))
     there = frozenset(entry.name for entry in cpio.parse_archive(programs))
@@ -77,6 +79,16 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
     own.add("/lab/command", _command(wanted))
     own.add("/lab/stdin", wanted.stdin)
     return programs, own.archive()
+
+
+def _check_size(wanted: Wanted) -> None:
+    """Raise ``LabError`` for more than a guest can hold, before any of it is read."""
+    for copied in wanted.copies:
+        check_folder(copied)
+    sizes = {copied: size_of(copied) for copied in wanted.copies}
+    if wanted.modules:
+        sizes[f"what is taken of {wanted.directory}"] = sum(map(size_of, wanted.modules))
+    check_copied(sizes, memory_available())
 
 
 def kernel_command_line(architecture: Architecture, append: str) -> str:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lkm.errors import FileError, LabError
+from lkm.errors import FileError, LabError, UsageError
 from lkm.lab.contents import copied
-from lkm.lab.contents.copied import add_folder, add_named
+from lkm.lab.contents.copied import add_folder, add_named, size_of
 from lkm.lab.contents.files import Files
 from tests.lab.contents.archives import entries
 
@@ -94,3 +94,20 @@ def test_neither_is_a_link_to_one_or_a_fifo(here: Path) -> None:
 def test_a_missing_folder_is_a_file_error(here: Path) -> None:
     with pytest.raises(FileError):
         add_folder(Files(), str(here / "nowhere"))
+
+
+def test_without_a_name_nothing_is_copied(here: Path) -> None:
+    with pytest.raises(UsageError):
+        add_folder(Files(), "")
+    assert here.is_dir()
+
+
+def test_a_size_is_of_all_files_below_and_counts_holes(here: Path) -> None:
+    (here / "sub/link").symlink_to("b")
+    with open(here / "sub/holes", "wb") as file:
+        file.truncate(1 << 40)
+
+    assert size_of("a.ko") == 1
+    assert size_of(str(here)) == 2 + (1 << 40)
+    with pytest.raises(FileError):
+        size_of("nowhere")

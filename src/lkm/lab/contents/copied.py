@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from lkm.errors import LabError
-from lkm.lab.contents.files import Files, is_hosts_own
+from lkm.errors import FileError, LabError, UsageError
+from lkm.lab.contents.files import Files, entries_below, is_hosts_own
 from lkm.lab.contents.programs import add_libraries
 
 # A word may name a file by chance; a large one has to be meant.
@@ -17,16 +17,43 @@ _LARGEST_BY_NAME = 64 << 20
 
 
 def add_folder(files: Files, folder: str) -> None:
-    """Put *folder*, or a single file, into *files*. Raises ``FileError``, ``LabError``."""
+    """Put *folder*, or a single file, into *files*. Raises ``FileError``, and as below."""
+    check_folder(folder)
+    path = _absolute(folder)
+    if os.path.isdir(path):
+        files.copy_tree(path)
+    else:
+        files.copy(path)
+
+
+def check_folder(folder: str) -> None:
+    """Raise where *folder* is nothing to copy: ``UsageError`` without a name, else ``LabError``."""
+    if not folder:
+        raise UsageError("there is no folder named '' to copy into a guest")
     path = _absolute(folder)
     real = os.path.realpath(path)
     special = os.path.exists(path) and not (os.path.isdir(path) or os.path.isfile(path))
     if "/" in (path, real) or is_hosts_own(path) or is_hosts_own(real) or special:
         raise LabError(f"{folder} cannot be copied into a guest: it is not a folder of files")
+
+
+def size_of(path: str) -> int:
+    """Return how many bytes the file at *path* holds, or all files below the folder there.
+
+    A file with holes counts in full. Raises ``FileError``.
+    """
+    path = _absolute(path)
     if os.path.isdir(path):
-        files.copy_tree(path)
-    else:
-        files.copy(path)
+        below = entries_below(path)
+        return sum(_size(each.path) for each in below if each.is_file(follow_symlinks=False))
+    return _size(path)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError as error:
+        raise FileError.from_os("read", path, error) from None
 
 
 def add_named(files: Files, command: Sequence[str]) -> tuple[str, ...]:
