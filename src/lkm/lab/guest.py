@@ -17,7 +17,7 @@ from lkm.lab.contents.files import Files, merged_usr
 from lkm.lab.contents.modules import add_modules
 from lkm.lab.contents.python import SCRIPT, add_python, library_state
 from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell
-from lkm.lab.kept import kept, key_of, key_of_file
+from lkm.lab.kept import Made, kept, key_of, key_of_file
 from lkm.lab.needs import check_copied, memory_available
 
 IN_LAB = "LKM_LAB"
@@ -103,7 +103,7 @@ def is_foreign(architecture: Architecture) -> bool:
     return architecture is not of_host() or sys.platform != "linux"
 
 
-def _programs(wanted: Wanted) -> bytes:
+def _programs(wanted: Wanted) -> Made:
     files = merged_usr()
     for name in ("dev", "proc", "sys", "tmp", "run", "lab", "boot", "root", "etc/modprobe.d"):
         files.folder(f"/{name}")
@@ -118,7 +118,7 @@ def _programs(wanted: Wanted) -> bytes:
     agent = package_files("lkm.lab").joinpath("agent.sh").read_bytes()
     files.add("/init", f"#!{interpreter}\n".encode() + agent, 0o755)
     console = cpio.archive([cpio.folder("dev"), cpio.character_device("dev/console", 5, 1)])
-    return console + files.archive()
+    return Made(console + files.archive(), files.sources)
 
 
 def _state_of_programs(wanted: Wanted) -> str:

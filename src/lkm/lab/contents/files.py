@@ -28,7 +28,13 @@ class Files:
     def __init__(self, elsewhere: frozenset[str] = frozenset()) -> None:
         self._entries: dict[str, cpio.Entry] = {}
         self._elsewhere = elsewhere
+        self._sources: dict[str, None] = {}
         self.size = 0
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The host's files that were read for what is here."""
+        return tuple(self._sources)
 
     def __contains__(self, path: str) -> bool:
         name = _name(path)
@@ -44,8 +50,10 @@ class Files:
         for each in reversed(missing):
             self._entries[each] = cpio.folder(each)
 
-    def add(self, path: str, data: bytes, permissions: int = 0o644) -> None:
-        """Put a file of these bytes at *path*."""
+    def add(self, path: str, data: bytes, permissions: int = 0o644, source: str = "") -> None:
+        """Put a file of these bytes at *path*; *source* is the host's file that they are from."""
+        if source:
+            self._sources[source] = None
         self._put(path, lambda name: cpio.file(name, data, permissions))
 
     def link(self, path: str, target: str) -> None:
@@ -65,7 +73,7 @@ class Files:
                 data = file.read()
         except OSError as error:
             raise FileError.from_os("read", source, error) from None
-        self.add(path or source, data, stat.S_IMODE(found.st_mode) | 0o400)
+        self.add(path or source, data, stat.S_IMODE(found.st_mode) | 0o400, source)
 
     def copy_tree(self, folder: str) -> None:
         """Put a folder of the host, with all in it, at its own path.
