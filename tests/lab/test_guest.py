@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lkm.cpio import parse_archive
 from lkm.errors import LabError, UsageError
 from lkm.lab.architectures import of_host
 from lkm.lab.guest import Wanted, initramfs
 
+pytestmark = pytest.mark.usefixtures("cache")
 RELEASE = "6.1"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the programs for all of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LKM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def wanted(
@@ -42,3 +53,28 @@ def test_too_much_is_refused_before_it_is_read(tmp_path: Path) -> None:
 def test_a_folder_without_a_name_is_refused() -> None:
     with pytest.raises(UsageError):
         initramfs(wanted(copies=("",)))
+
+
+def own(given: Wanted) -> dict[str, bytes]:
+    """Return what the guest's own archive has, by its names."""
+    return {entry.name: entry.data for entry in parse_archive(initramfs(given)[-1])}
+
+
+def test_a_guest_starts_where_its_root_is_and_finds_there_what_was_named(tmp_path: Path) -> None:
+    (tmp_path / "root/sub").mkdir(parents=True)
+    (tmp_path / "root/lab").mkdir()
+    (tmp_path / "root/lab/command").write_text("not mine")
+    (tmp_path / "root/sub/a").write_text("a")
+    (tmp_path / "link").symlink_to("root")
+    root, link = f"{tmp_path}/root", f"{tmp_path}/link"
+    found = own(wanted("cat", f"{root}/sub/a", folder=f"{root}/sub", copies=(root,), roots=(link,)))
+
+    assert found[root.lstrip("/")] == found[link.lstrip("/")] == b"/"
+    assert found["sub/a"] == b"a"
+    assert b"\ncd /sub 2>/dev/null || cd /\n" in found["lab/command"]
+    assert own(wanted(folder=str(tmp_path), roots=(root,)))[root.lstrip("/")] == b"/"
+
+
+@pytest.mark.parametrize("folder", ["/proc/1", "/sys/kernel", "/dev/shm"])
+def test_a_folder_of_the_hosts_kernel_is_not_made(folder: str) -> None:
+    assert folder.lstrip("/") not in own(wanted(folder=folder))

@@ -13,7 +13,7 @@ from lkm import cpio
 from lkm._version import __version__
 from lkm.lab.architectures import Architecture, of_host
 from lkm.lab.contents.copied import add_folder, add_named, check_folder, size_of
-from lkm.lab.contents.files import Files, merged_usr
+from lkm.lab.contents.files import Files, is_hosts_own, merged_usr
 from lkm.lab.contents.modules import add_modules
 from lkm.lab.contents.python import SCRIPT, add_python, library_state
 from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell
@@ -64,7 +64,11 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
     name = f"programs-{_state_of_programs(wanted)}.cpio"
     programs = kept(name, lambda: _programs(wanted))
     there = frozenset(entry.name for entry in cpio.parse_archive(programs))
-    own = Files(there)
+    own = Files(there, tuple(dict.fromkeys(each for root in wanted.roots for each in _both(root))))
+    # First, since a folder that is copied may stand for the guest's own root.
+    own.add("/lab/settings", _settings(wanted))
+    own.add("/lab/command", _command(wanted, own.inside(wanted.folder)))
+    own.add("/lab/stdin", wanted.stdin)
     if wanted.directory:
         add_modules(own, wanted.directory, wanted.release, wanted.modules)
     for path in wanted.boot_files:
@@ -72,12 +76,8 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
     for copied in wanted.copies:
         add_folder(own, copied)
     add_named(own, wanted.command)
-    own.folder(wanted.folder)
-    for root in wanted.roots:
-        own.link(root, "/")
-    own.add("/lab/settings", _settings(wanted))
-    own.add("/lab/command", _command(wanted))
-    own.add("/lab/stdin", wanted.stdin)
+    if not is_hosts_own(wanted.folder):
+        own.folder(wanted.folder)
     return programs, own.archive()
 
 
@@ -142,7 +142,13 @@ def _settings(wanted: Wanted) -> bytes:
     return _text(lines)
 
 
-def _command(wanted: Wanted) -> bytes:
+def _both(root: str) -> tuple[str, ...]:
+    """Return the names of a root: a process that is in it knows the one without links."""
+    real = os.path.realpath(root)
+    return (root,) if real == "/" else (root, real)
+
+
+def _command(wanted: Wanted, folder: str) -> bytes:
     variables = {
         "HOME": _HOME,
         "USER": "root",
@@ -154,7 +160,8 @@ def _command(wanted: Wanted) -> bytes:
     if not wanted.on_terminal:
         lines.append("exec </lab/stdin >/lab/out.fifo 2>/lab/err.fifo")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    lines.append(f"cd {shlex.quote(wanted.folder)}")
+    # The host's folder may be one that no guest has, as of a process in /proc.
+    lines.append(f"cd {shlex.quote(folder)} 2>/dev/null || cd /")
     if wanted.command:
         lines.append(f"exec {shlex.join(wanted.command)}")
     else:

@@ -59,6 +59,25 @@ def test_what_another_archive_has_is_there_already() -> None:
     assert [entry.name for entry in parse_archive(files.archive())] == ["usr/bin/mine"]
 
 
+def test_what_lies_below_a_root_lies_below_the_guests_own() -> None:
+    files = Files(frozenset({"proc"}), ("/home/me/root", "/proc", "/"))
+    files.add("/home/me/root/boot/a", b"1")
+    files.add("/home/me/root/lib/b", b"1")
+    files.add("/home/me/rooted", b"1")
+    files.folder("/proc")
+    files.folder("/home/me/root")
+    files.folder("/home/me/root/x/")
+
+    found = entries(files)
+    assert found["home/me/root"].data == b"/"
+    assert set(found) == {
+        *("home", "home/me", "home/me/root", "home/me/rooted", "boot", "boot/a"),
+        *("usr", "usr/lib", "usr/lib/b", "x"),
+    }
+    assert "/boot/a" in files
+    assert files.inside("/home/me/root/") == files.inside("/") == "/"
+
+
 def test_a_path_is_made_plain() -> None:
     files = Files()
     files.add("/a/../b//c", b"1")

@@ -22,28 +22,46 @@ class Files:
     """The entries of an archive, one for each path; the first at a path stays.
 
     Paths are absolute. *elsewhere* are names, without the first slash, of what other archives have
-    that are unpacked before this one. *size* is what the files hold, in bytes.
+    that are unpacked before this one. *roots* are folders of the host that stand for the guest's
+    own root: they are links to it, and what lies below one lies below it. *size* is what the files
+    hold, in bytes.
     """
 
-    def __init__(self, elsewhere: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, elsewhere: frozenset[str] = frozenset(), roots: tuple[str, ...] = ()
+    ) -> None:
         self._entries: dict[str, cpio.Entry] = {}
         self._elsewhere = elsewhere
         self._sources: dict[str, None] = {}
+        self._roots: tuple[str, ...] = ()
         self.size = 0
+        for root in roots:
+            # A folder that the guest has itself cannot be a link too.
+            if self.inside(root) != "/" and root not in self:
+                self.link(root, "/")
+                self._roots = (*self._roots, os.path.normpath(root))
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The host's files that were read for what is here."""
         return tuple(self._sources)
 
+    def inside(self, path: str) -> str:
+        """Return where the host's *path* lies in the guest, which is elsewhere below a root."""
+        path = os.path.normpath(path)
+        for root in self._roots:
+            if f"{path}/".startswith(f"{root}/"):
+                return path.removeprefix(root) or "/"
+        return path
+
     def __contains__(self, path: str) -> bool:
-        name = _name(path)
+        name = self._name(path)
         return name in self._entries or name in self._elsewhere
 
     def folder(self, path: str) -> None:
         """Make a folder, and those above it."""
         missing: list[str] = []
-        name = _name(path)
+        name = self._name(path)
         while name and name not in self._entries and name not in self._elsewhere:
             missing.append(name)
             name = os.path.dirname(name)
@@ -94,12 +112,15 @@ class Files:
         return cpio.archive(self._entries.values())
 
     def _put(self, path: str, make: Callable[[str], cpio.Entry]) -> None:
-        name = _name(path)
-        if name in self._entries or name in self._elsewhere:
+        name = self._name(path)
+        if not name or name in self._entries or name in self._elsewhere:
             return
         self.folder(os.path.dirname(f"/{name}"))
         self._entries[name] = made = make(name)
         self.size += len(made.data)
+
+    def _name(self, path: str) -> str:
+        return _name(self.inside(path))
 
 
 def merged_usr() -> Files:
