@@ -72,6 +72,32 @@ def test_names_are_found_in_a_command_line(tree: str) -> None:
     assert named("") == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "modprobe fs-vfat",
+        "lkm modprobe -v -- fs-vfat debug=1",
+        "sh -c '/sbin/modinfo \"fs-vfat\"; lsmod'",
+        "sh -c 'cd /;modprobe -a nosuch fs-vfat&&lsmod'",
+    ],
+)
+def test_an_alias_is_found_behind_modprobe_and_modinfo(tree: str, text: str) -> None:
+    assert modules_named(Catalog.open(tree), text) == ("fs-vfat",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo fs-vfat",
+        "modprobe; echo fs-vfat",
+        "sh -c 'modprobe\nfs-vfat'",
+        "modprobe x=fs-vfat /fs-vfat -fs-vfat [fs-vfat all nosuch",
+    ],
+)
+def test_elsewhere_it_is_none(tree: str, text: str) -> None:
+    assert modules_named(Catalog.open(tree), text) == ()
+
+
 def test_a_file_brings_what_it_depends_on(tree: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.ko"
     mine.write_bytes(a_module(name="mine", depends="fat,nosuch,nls_test"))
