@@ -122,6 +122,19 @@ def test_the_indexes_are_of_what_is_there(tree: str) -> None:
     assert found[f"{place}/modules.builtin"].data == builtin
 
 
+def test_a_tree_may_be_named_from_the_current_folder(
+    tree: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(tree).parents[2])
+    directory = f"./lib/modules/{RELEASE}"
+    files = Files()
+    add_modules(files, directory, RELEASE, modules_asked_for(Catalog.open(directory), ["lone"]))
+
+    found = entries(files)
+    assert f"usr/lib/modules/{RELEASE}/{LONE}" in found
+    assert found[f"usr/lib/modules/{RELEASE}/modules.dep"].data == f"{LONE}:\n".encode()
+
+
 def test_of_a_whole_tree_the_indexes_come_as_they_are(
     tree: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

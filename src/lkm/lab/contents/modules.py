@@ -101,6 +101,8 @@ def add_modules(files: Files, directory: str, release: str, paths: Sequence[str]
     than a thousand, its indexes come along as they are. Raises ``FileError``.
     """
     target = f"/lib/modules/{release}"
+    # As a catalog makes the paths of its files.
+    directory = os.path.join(os.getcwd(), directory)
     files.folder(target)
     for name in _OF_THE_BUILD:
         if os.path.isfile(f"{directory}/{name}"):
