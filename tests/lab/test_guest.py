@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,19 @@ def test_a_guest_starts_where_its_root_is_and_finds_there_what_was_named(tmp_pat
 @pytest.mark.parametrize("folder", ["/proc/1", "/sys/kernel", "/dev/shm"])
 def test_a_folder_of_the_hosts_kernel_is_not_made(folder: str) -> None:
     assert folder.lstrip("/") not in own(wanted(folder=folder))
+
+
+def test_the_programs_are_made_anew_when_one_of_the_hosts_tools_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    tool = tmp_path / "ls"
+    sizes: list[int] = []
+    for name in ("ls", "cat"):
+        tool.write_bytes(Path(f"/bin/{name}").read_bytes() + bytes(len(name)))
+        tool.chmod(0o755)
+        programs = {entry.name: entry for entry in parse_archive(initramfs(wanted())[0])}
+        sizes.append(len(programs["usr/bin/ls"].data))
+
+    assert sizes[0] != sizes[1]

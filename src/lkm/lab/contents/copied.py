@@ -116,7 +116,7 @@ def add_named(files: Files, command: Sequence[str]) -> tuple[str, ...]:
 def _add_interpreter(files: Files, path: str) -> None:
     """Put the program into *files* that runs the script at *path*, where the guest has none."""
     words = _first_line(path)
-    if not words:
+    if not words or not words[0].startswith("/"):
         return
     if os.path.isfile(words[0]) and words[0] not in files:
         add_program(files, words[0])
