@@ -50,8 +50,8 @@ def file(name: str, data: bytes, permissions: int = 0o644) -> Entry:
 
 
 def link(name: str, target: str) -> Entry:
-    """Return a symlink."""
-    return Entry(name, stat.S_IFLNK | 0o777, target.encode())
+    """Return a symlink; a target that is not UTF-8 has its bytes as surrogates."""
+    return Entry(name, stat.S_IFLNK | 0o777, target.encode(errors="surrogateescape"))
 
 
 def character_device(name: str, major: int, minor: int) -> Entry:

@@ -8,6 +8,7 @@ import pytest
 from lkm.errors import FileError, FormatError, LabError
 from lkm.lab.architectures import ARM64, X86_64
 from lkm.lab.kernel_images import bootable
+from lkm.vmlinux.image import KernelImage
 from tests.builders.vmlinux import a_bzimage, a_raw_image, a_zboot, an_elf_kernel, packed
 
 
@@ -109,3 +110,31 @@ def test_what_is_no_kernel_is_a_format_error_and_a_missing_one_a_file_error(
         bootable(at(tmp_path, b"no kernel"))
     with pytest.raises(FileError):
         bootable(str(tmp_path / "nowhere"))
+
+
+def test_a_kernel_that_cannot_be_kept_is_unpacked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", "off")
+    opened: list[str] = []
+    whole = KernelImage.open
+
+    def opening(path: str) -> KernelImage:
+        opened.append(path)
+        return whole(path)
+
+    monkeypatch.setattr(KernelImage, "open", opening)
+    bootable(at(tmp_path, a_raw_image(bytes(4096))))
+
+    assert len(opened) == 1
+
+
+def test_a_kept_kernel_that_was_cut_is_unpacked_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LKM_CACHE", str(tmp_path / "cache"))
+    elf = an_elf_kernel(sections=[(".notes", PVH)])
+    path = at(tmp_path, a_bzimage(packed(elf, "gzip")))
+    Path(str(bootable(path).file)).write_bytes(elf[:200])
+
+    assert contents(bootable(path).file) == elf

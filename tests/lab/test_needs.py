@@ -6,7 +6,7 @@ import pytest
 
 from lkm.errors import LabError
 from lkm.lab.architectures import ARM64, X86_64, Architecture
-from lkm.lab.needs import check_config, memory_for
+from lkm.lab.needs import check_config, check_copied, memory_available, memory_for
 
 ALL = ("BLK_DEV_INITRD", "BINFMT_ELF", "BINFMT_SCRIPT", "PROC_FS", "SYSFS", "DEVTMPFS")
 OF = {
@@ -56,3 +56,33 @@ def test_too_little_memory_is_said_with_what_is_enough() -> None:
         memory_for(60 * MIB, 300 * MIB, 1087)
 
     assert "--memory 1088" in caught.value.remedy
+
+
+def test_what_is_copied_may_be_two_gibibytes_and_half_of_what_memory_is_left() -> None:
+    check_copied({}, 0)
+    check_copied({"/a": 1 << 30, "/b": 1 << 30}, None)
+    check_copied({"/a": 1 << 30}, 2 << 30)
+
+    with pytest.raises(LabError, match=r"^/b is too large .* 1537 MiB, .* may be 2048 MiB") as told:
+        check_copied({"/a": 1 << 30, "/b": 1537 * MIB}, 64 << 30)
+    with pytest.raises(LabError, match="may be 1023 MiB"):
+        check_copied({"/a": 1 << 30}, (2 << 30) - 1)
+    assert told.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "available"),
+    [
+        ("MemTotal:  9 kB\nMemAvailable:    1024 kB\n", MIB),
+        ("MemTotal:  9 kB\n", None),
+        ("MemAvailable:\n\nMemFree: 1 kB", None),
+        ("MemAvailable: much\n", None),
+    ],
+)
+def test_how_much_memory_is_left_may_not_be_told(
+    tmp_path: Path, text: str, available: int | None
+) -> None:
+    (tmp_path / "meminfo").write_text(text)
+
+    assert memory_available(str(tmp_path / "meminfo")) == available
+    assert memory_available(str(tmp_path / "nowhere")) is None

@@ -12,12 +12,13 @@ from importlib.resources import files as package_files
 from lkm import cpio
 from lkm._version import __version__
 from lkm.lab.architectures import Architecture, of_host
-from lkm.lab.contents.copied import add_folder, add_named
-from lkm.lab.contents.files import Files, merged_usr
+from lkm.lab.contents.copied import add_folder, add_named, check_folder, size_of
+from lkm.lab.contents.files import Files, is_hosts_own, merged_usr
 from lkm.lab.contents.modules import add_modules
 from lkm.lab.contents.python import SCRIPT, add_python, library_state
 from lkm.lab.contents.shell import add_foreign_shell, add_lkm_as_tools, add_shell
-from lkm.lab.kept import kept, key_of, key_of_file
+from lkm.lab.kept import Made, kept, key_of, key_of_file
+from lkm.lab.needs import check_copied, memory_available
 
 IN_LAB = "LKM_LAB"
 """Set in a guest: lkm is in a lab already, and ``--on lab`` is the kernel that runs."""
@@ -59,10 +60,15 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
 
     The first one, which has the programs, is kept. Raises ``LabError``, ``FileError``.
     """
+    _check_size(wanted)
     name = f"programs-{_state_of_programs(wanted)}.cpio"
     programs = kept(name, lambda: _programs(wanted))
     there = frozenset(entry.name for entry in cpio.parse_archive(programs))
-    own = Files(there)
+    own = Files(there, tuple(dict.fromkeys(each for root in wanted.roots for each in _both(root))))
+    # First, since a folder that is copied may stand for the guest's own root.
+    own.add("/lab/settings", _settings(wanted))
+    own.add("/lab/command", _command(wanted, own.inside(wanted.folder)))
+    own.add("/lab/stdin", wanted.stdin)
     if wanted.directory:
         add_modules(own, wanted.directory, wanted.release, wanted.modules)
     for path in wanted.boot_files:
@@ -70,13 +76,19 @@ def initramfs(wanted: Wanted) -> tuple[bytes, ...]:
     for copied in wanted.copies:
         add_folder(own, copied)
     add_named(own, wanted.command)
-    own.folder(wanted.folder)
-    for root in wanted.roots:
-        own.link(root, "/")
-    own.add("/lab/settings", _settings(wanted))
-    own.add("/lab/command", _command(wanted))
-    own.add("/lab/stdin", wanted.stdin)
+    if not is_hosts_own(wanted.folder):
+        own.folder(wanted.folder)
     return programs, own.archive()
+
+
+def _check_size(wanted: Wanted) -> None:
+    """Raise ``LabError`` for more than a guest can hold, before any of it is read."""
+    for copied in wanted.copies:
+        check_folder(copied)
+    sizes = {copied: size_of(copied) for copied in wanted.copies}
+    if wanted.modules:
+        sizes[f"what is taken of {wanted.directory}"] = sum(map(size_of, wanted.modules))
+    check_copied(sizes, memory_available())
 
 
 def kernel_command_line(architecture: Architecture, append: str) -> str:
@@ -91,7 +103,7 @@ def is_foreign(architecture: Architecture) -> bool:
     return architecture is not of_host() or sys.platform != "linux"
 
 
-def _programs(wanted: Wanted) -> bytes:
+def _programs(wanted: Wanted) -> Made:
     files = merged_usr()
     for name in ("dev", "proc", "sys", "tmp", "run", "lab", "boot", "root", "etc/modprobe.d"):
         files.folder(f"/{name}")
@@ -106,7 +118,7 @@ def _programs(wanted: Wanted) -> bytes:
     agent = package_files("lkm.lab").joinpath("agent.sh").read_bytes()
     files.add("/init", f"#!{interpreter}\n".encode() + agent, 0o755)
     console = cpio.archive([cpio.folder("dev"), cpio.character_device("dev/console", 5, 1)])
-    return console + files.archive()
+    return Made(console + files.archive(), files.sources)
 
 
 def _state_of_programs(wanted: Wanted) -> str:
@@ -130,7 +142,13 @@ def _settings(wanted: Wanted) -> bytes:
     return _text(lines)
 
 
-def _command(wanted: Wanted) -> bytes:
+def _both(root: str) -> tuple[str, ...]:
+    """Return the names of a root: a process that is in it knows the one without links."""
+    real = os.path.realpath(root)
+    return (root,) if real == "/" else (root, real)
+
+
+def _command(wanted: Wanted, folder: str) -> bytes:
     variables = {
         "HOME": _HOME,
         "USER": "root",
@@ -142,7 +160,8 @@ def _command(wanted: Wanted) -> bytes:
     if not wanted.on_terminal:
         lines.append("exec </lab/stdin >/lab/out.fifo 2>/lab/err.fifo")
     lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    lines.append(f"cd {shlex.quote(wanted.folder)}")
+    # The host's folder may be one that no guest has, as of a process in /proc.
+    lines.append(f"cd {shlex.quote(folder)} 2>/dev/null || cd /")
     if wanted.command:
         lines.append(f"exec {shlex.join(wanted.command)}")
     else:

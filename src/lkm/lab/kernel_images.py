@@ -40,11 +40,11 @@ def bootable(path: str) -> Bootable:
     """
     name = f"kernel-{key_of_file(path)}"
     file = kept_path(name, lambda: _prepared(path))
-    data = _start_of(file) if file is not None else _prepared(path)
+    data = _start_of(file) if isinstance(file, str) else file
     if data.startswith(_AS_IT_IS):
         return Bootable(path, architecture(data.removeprefix(_AS_IT_IS).decode("ascii")))
     found = ARM64 if data[_ARM64_MAGIC_AT:].startswith(_ARM64_MAGIC) else X86_64
-    return Bootable(data if file is None else file, found)
+    return Bootable(file, found)
 
 
 def _prepared(path: str) -> bytes:

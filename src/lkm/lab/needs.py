@@ -27,6 +27,10 @@ _FILES_TIMES = 3
 _BESIDE_MB = 128
 _LEAST_MB = 512
 _STEP_MB = 128
+# QEMU takes 3 GiB of initramfs, in which the programs lie too, and all of it is in memory here
+# before it is in the guest's.
+_LARGEST_COPIED = 2 << 30
+_MEMORY_INFO = "/proc/meminfo"
 
 
 def check_config(
@@ -63,3 +67,31 @@ def memory_for(kernel_bytes: int, initramfs_bytes: int, asked_mb: int | None) ->
         error.remedy = f"say --memory {needed} or more, or take fewer --modules"
         raise error
     return asked_mb
+
+
+def check_copied(sizes: Mapping[str, int], available: int | None) -> None:
+    """Raise ``LabError`` where what is to be copied, in bytes by its name, is too much.
+
+    *available* is what this machine has of memory, in bytes; None where that is not known.
+    """
+    most = _LARGEST_COPIED if available is None else min(_LARGEST_COPIED, available // 2)
+    if sum(sizes.values()) <= most:
+        return
+    name, size = max(sizes.items(), key=lambda item: item[1])
+    error = LabError(
+        f"{name} is too large to be copied into a guest: it is {size >> 20} MiB, and all that is "
+        f"copied may be {most >> 20} MiB"
+    )
+    error.remedy = "copy only what the guest needs, such as one folder or file of it"
+    raise error
+
+
+def memory_available(path: str = _MEMORY_INFO) -> int | None:
+    """Return how much memory this machine has left, in bytes; None where it does not tell."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            lines = [line.split() for line in file]
+    except OSError:
+        return None
+    found = [words[1] for words in lines if words[:1] == ["MemAvailable:"] and len(words) > 1]
+    return int(found[0]) << 10 if found and found[0].isdecimal() else None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ def test_what_another_archive_has_is_there_already() -> None:
     assert [entry.name for entry in parse_archive(files.archive())] == ["usr/bin/mine"]
 
 
+def test_what_lies_below_a_root_lies_below_the_guests_own() -> None:
+    files = Files(frozenset({"proc"}), ("/home/me/root", "/proc", "/"))
+    files.add("/home/me/root/boot/a", b"1")
+    files.add("/home/me/root/lib/b", b"1")
+    files.add("/home/me/rooted", b"1")
+    files.folder("/proc")
+    files.folder("/home/me/root")
+    files.folder("/home/me/root/x/")
+
+    found = entries(files)
+    assert found["home/me/root"].data == b"/"
+    assert set(found) == {
+        *("home", "home/me", "home/me/root", "home/me/rooted", "boot", "boot/a"),
+        *("usr", "usr/lib", "usr/lib/b", "x"),
+    }
+    assert "/boot/a" in files
+    assert files.inside("/home/me/root/") == files.inside("/") == "/"
+
+
 def test_a_path_is_made_plain() -> None:
     files = Files()
     files.add("/a/../b//c", b"1")
@@ -104,6 +124,38 @@ def test_a_tree_keeps_its_links_and_leaves_out_what_is_no_file(tmp_path: Path) -
     below = {name for name in found if not str(tree).lstrip("/").startswith(name)}
     assert below == {"away", "circle", "link", "sub", "sub/empty", "sub/file"}
     assert found["away"].data == b"/nowhere"
+
+
+def test_a_link_whose_name_and_target_are_not_utf8_keeps_their_bytes(tmp_path: Path) -> None:
+    os.symlink(b"to \xff", os.fsencode(tmp_path) + b"/\xfe")
+    files = Files()
+    files.copy_tree(str(tmp_path))
+
+    assert entries(files)[f"{str(tmp_path).lstrip('/')}/\udcfe"].data == b"to \xff"
+
+
+def test_a_tree_may_be_deeper_than_python_recurses(tmp_path: Path) -> None:
+    depth = 400
+    (tmp_path / "/".join("d" * depth)).mkdir(parents=True)
+    files, by_name = Files(), Files()
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(300)
+    try:
+        files.copy_tree(str(tmp_path))
+        by_name.folder("/d" * depth)
+    finally:
+        sys.setrecursionlimit(usual)
+
+    assert len(entries(by_name)) == depth
+    assert str(tmp_path).lstrip("/") + "/d" * depth in entries(files)
+
+
+@pytest.mark.parametrize("name", [".hidden/a", "..two/a", ".a"])
+def test_a_name_that_begins_with_a_dot_keeps_it(name: str) -> None:
+    files = Files()
+    files.add(f"/{name}", b"1")
+
+    assert name in entries(files)
 
 
 @pytest.mark.parametrize("path", ["/dev", "/dev/null", "/proc/1/mem", "/sys/kernel"])

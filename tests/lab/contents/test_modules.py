@@ -72,6 +72,32 @@ def test_names_are_found_in_a_command_line(tree: str) -> None:
     assert named("") == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "modprobe fs-vfat",
+        "lkm modprobe -v -- fs-vfat debug=1",
+        "sh -c '/sbin/modinfo \"fs-vfat\"; lsmod'",
+        "sh -c 'cd /;modprobe -a nosuch fs-vfat&&lsmod'",
+    ],
+)
+def test_an_alias_is_found_behind_modprobe_and_modinfo(tree: str, text: str) -> None:
+    assert modules_named(Catalog.open(tree), text) == ("fs-vfat",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo fs-vfat",
+        "modprobe; echo fs-vfat",
+        "sh -c 'modprobe\nfs-vfat'",
+        "modprobe x=fs-vfat /fs-vfat -fs-vfat [fs-vfat all nosuch",
+    ],
+)
+def test_elsewhere_it_is_none(tree: str, text: str) -> None:
+    assert modules_named(Catalog.open(tree), text) == ()
+
+
 def test_a_file_brings_what_it_depends_on(tree: str, tmp_path: Path) -> None:
     mine = tmp_path / "mine.ko"
     mine.write_bytes(a_module(name="mine", depends="fat,nosuch,nls_test"))
@@ -94,6 +120,19 @@ def test_the_indexes_are_of_what_is_there(tree: str) -> None:
     assert found[f"{place}/modules.dep.bin"].data
     builtin = Path(tree, "modules.builtin").read_bytes()
     assert found[f"{place}/modules.builtin"].data == builtin
+
+
+def test_a_tree_may_be_named_from_the_current_folder(
+    tree: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(tree).parents[2])
+    directory = f"./lib/modules/{RELEASE}"
+    files = Files()
+    add_modules(files, directory, RELEASE, modules_asked_for(Catalog.open(directory), ["lone"]))
+
+    found = entries(files)
+    assert f"usr/lib/modules/{RELEASE}/{LONE}" in found
+    assert found[f"usr/lib/modules/{RELEASE}/modules.dep"].data == f"{LONE}:\n".encode()
 
 
 def test_of_a_whole_tree_the_indexes_come_as_they_are(

@@ -49,6 +49,16 @@ def test_a_program_comes_with_the_libraries_that_ldd_tells(name: str) -> None:
     assert found - {"/etc/ld.so.cache"} == ldd(program) | {program}
 
 
+def test_a_program_has_itself_and_its_libraries_for_sources() -> None:
+    files = Files()
+    add_program(files, PYTHON, "/usr/bin/other")
+
+    assert PYTHON in files.sources
+    assert any("/libc.so" in path for path in files.sources)
+    if os.path.isfile("/etc/ld.so.cache"):
+        assert "/etc/ld.so.cache" in files.sources
+
+
 def test_a_program_is_cut_to_what_runs_and_may_be_executed() -> None:
     files = Files()
     add_program(files, PYTHON, "/usr/bin/other")

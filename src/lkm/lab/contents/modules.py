@@ -11,6 +11,7 @@ from lkm.config.settings import Settings
 from lkm.errors import LabError, LkmError
 from lkm.lab.contents.files import Files
 from lkm.module.facts import Module
+from lkm.resolve.lookup import lookup
 from lkm.resolve.plan import Insert
 from lkm.resolve.resolver import plan_loads
 from lkm.tree.catalog import Catalog
@@ -22,6 +23,13 @@ ALL = "all"
 # What the kernel's build leaves in a tree, which depmod reads.
 _OF_THE_BUILD = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+# What is given to these may be an alias. A text with quotes and several commands is split roughly:
+# what is not known is passed over.
+_TAKE_ALIASES = frozenset({"modprobe", "modinfo"})
+_SHELL_ENDS = frozenset(";|&()\n")
+_SHELL_WORD = re.compile(r"[;|&()\n]|[^\s;|&()'\"]+")
+# A path, or a parameter with its value.
+_NOT_ALIAS = re.compile(r"[/=]")
 # So many are asked for only where all are; to index them anew would take seconds.
 _FEW = 1000
 
@@ -43,11 +51,31 @@ def modules_asked_for(catalog: Catalog, words: Iterable[str]) -> tuple[str, ...]
 
 
 def modules_named(catalog: Catalog, text: str) -> tuple[str, ...]:
-    """Return the names in *text*, a command line, that are names of the tree's modules."""
-    words = dict.fromkeys(_NAME.findall(text))
-    return tuple(
-        word for word in words if word != ALL and catalog.entry(word.replace("-", "_")) is not None
+    """Return the names in *text*, a command line, that are names of the tree's modules.
+
+    Of what modprobe and modinfo are given there also the aliases that stand for modules.
+    """
+    names = (
+        word
+        for word in _NAME.findall(text)
+        if word != ALL and catalog.entry(word.replace("-", "_")) is not None
     )
+    return tuple(dict.fromkeys([*names, *_aliases_in(catalog, text)]))
+
+
+def _aliases_in(catalog: Catalog, text: str) -> list[str]:
+    """Return the words behind modprobe and modinfo in *text* that stand for modules."""
+    words: dict[str, None] = {}
+    behind = False
+    for word in _SHELL_WORD.findall(text):
+        if word in _SHELL_ENDS:
+            behind = False
+        elif os.path.basename(word) in _TAKE_ALIASES:
+            behind = True
+        elif behind and not word.startswith("-") and word != ALL and not _NOT_ALIAS.search(word):
+            words[word] = None
+    settings = _trees_own(catalog) if words else Settings([])
+    return [word for word in words if lookup(word, catalog, settings)]
 
 
 def needed_by_files(catalog: Catalog, paths: Iterable[str]) -> tuple[str, ...]:
@@ -73,6 +101,8 @@ def add_modules(files: Files, directory: str, release: str, paths: Sequence[str]
     than a thousand, its indexes come along as they are. Raises ``FileError``.
     """
     target = f"/lib/modules/{release}"
+    # As a catalog makes the paths of its files.
+    directory = os.path.join(os.getcwd(), directory)
     files.folder(target)
     for name in _OF_THE_BUILD:
         if os.path.isfile(f"{directory}/{name}"):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import glob
 import mmap
 import os
-from functools import lru_cache
 
 from lkm.elf.dynamic import Dynamic, read_dynamic
 from lkm.elf.file import ElfFile
@@ -91,10 +90,9 @@ def _copy(files: Files, source: str, path: str = "") -> None:
                 data = file.read()
         except OSError as error:
             raise FileError.from_os("read", source, error) from None
-        files.add(path or source, mapped_part(data), 0o755)
+        files.add(path or source, mapped_part(data), 0o755, source)
 
 
-@lru_cache(maxsize=4096)
 def _read(path: str) -> tuple[tuple[int, bool], Dynamic]:
     """Return the machine that the file is for, and what it needs. Raises ``FormatError``."""
     try:
@@ -127,7 +125,6 @@ def _find(name: str, folders: tuple[str, ...], machine: tuple[int, bool]) -> str
     return ""
 
 
-@lru_cache(maxsize=1)
 def _configured() -> tuple[str, ...]:
     """Return the folders of ``/etc/ld.so.conf``, and those that a distribution's loader knows."""
     return (*_lines_of("/etc/ld.so.conf"), *sorted(glob.glob("/usr/lib/*-linux-gnu*")))

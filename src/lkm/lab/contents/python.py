@@ -99,7 +99,7 @@ def _add_file(files: Files, path: str, target: str) -> None:
     elif path.endswith(".py"):
         compiled = _compiled(path, target)
         if compiled:
-            files.add(f"{target}c", compiled)
+            files.add(f"{target}c", compiled, source=path)
     elif not path.endswith((".pyc", ".so", ".a", ".exe")):
         files.copy(path, target)
 
