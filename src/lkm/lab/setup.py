@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lkm.errors import LabError, NoTreeError
 from lkm.lab.accelerators import accelerator_for
 from lkm.lab.architectures import Architecture
+from lkm.lab.contents.copied import files_named
 from lkm.lab.contents.modules import (
     check_release,
     modules_asked_for,
@@ -127,14 +128,14 @@ def _directory(kernel: LabKernel, request: LabRequest, notices: list[str]) -> st
 
 def _modules(directory: str, request: LabRequest) -> tuple[str, ...]:
     catalog = Catalog.open(directory)
-    files = [word for word in request.command if is_module_file(os.path.basename(word))]
+    files = [path for path in files_named(request.command) if is_module_file(path)]
     asked = request.modules
     if request.optional_modules:
         asked = modules_named(catalog, " ".join(asked))
     words = (
         *asked,
         *modules_named(catalog, " ".join(request.command)),
-        *needed_by_files(catalog, [path for path in files if os.path.isfile(path)]),
+        *needed_by_files(catalog, files),
     )
     return modules_asked_for(catalog, words)
 
