@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 class Outcome(Value):
     """What carrying a plan out came to.
 
-    *done* are the steps that changed the kernel or ran a command, in order; *passed_over* the
+    *done* are the steps that changed the kernel or ran a command, in order, without an insertion
+    that may have been another process's, which was at it before; *passed_over* the
     steps that failed and may (a soft dependency, a dependency that others still use), each with
     its error; *not_run* the commands that were left alone for want of a runner; *failed* is the
     step that ended it all, with *error*, or None where the plan was carried out to its end, or was
@@ -222,7 +223,7 @@ class _Work:
             return
         self.on_step(step)
         try:
-            insert_beside_others(
+            ours = insert_beside_others(
                 self.kernel,
                 step.module,
                 image_for(self.kernel, step.path),
@@ -236,7 +237,8 @@ class _Work:
             if self.first_time and not step.because:
                 raise
         else:
-            self._did(step)
+            if ours:
+                self._did(step)
 
     def _did(self, step: Step) -> None:
         self.done.append(step)
