@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -208,6 +209,7 @@ def test_what_was_loaded_is_told_also_where_a_later_word_cannot_be_planned() -> 
     work = Unplannable(parsed, Target("sandbox", console), console)
 
     status = work.run(("lone", "vfat"), "")
+    console.at_end()
 
     document = json.loads(json.dumps(console.document))
     first, second = document["plans"]
@@ -230,6 +232,60 @@ def test_a_reader_that_goes_away_ends_it_and_atomic_takes_it_back() -> None:
 
     assert (atomic.status, loaded()) == (141, [])
     assert atomic.err.endswith("modprobe: NOTICE: --atomic: removed again: nls_test fat\n")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_reader_that_goes_away_while_it_is_taken_back_does_not_stop_that() -> None:
+    def go_away(text: str) -> None:
+        if text.startswith("rmmod"):
+            raise BrokenPipeError
+
+    ran = lkm(*MODPROBE, "--atomic", "-va", "lone", "fat", "nosuch", on_write=go_away)
+
+    assert (ran.status, loaded()) == (141, [])
+    assert ran.err.endswith("modprobe: NOTICE: --atomic: removed again: fat lone\n")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_second_signal_does_not_keep_it_from_telling_what_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = os.open
+
+    def opens(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if str(path).endswith("/nls-test.ko"):
+            signal.raise_signal(signal.SIGTERM)
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opens)
+    again = raising(signal.SIGINT)
+    ran = lkm(*MODPROBE, "--json", "--atomic", "vfat", on_write=lambda _text: again())
+
+    document = validate(ran.out)
+    assert (ran.status, document["interrupted"]) == (143, "SIGTERM")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("further", [False, True])
+def test_after_a_signal_atomic_waits_as_long_as_it_is_told_to_unless_another_one_comes(
+    *, further: bool
+) -> None:
+    def write(text: str) -> None:
+        if text.endswith("/lone.ko \n"):
+            Sandbox().hold(Sandbox().modules()[0].name)
+            signal.raise_signal(signal.SIGTERM)
+        if text == "rmmod fat\n" and further:
+            signal.raise_signal(signal.SIGTERM)
+
+    wait_s = 60 if further else 0.2
+    words = ("--atomic", "-w", str(int(wait_s * 1000)), "-va", "fat", "lone")
+    start = time.monotonic()
+    ran = lkm(*MODPROBE, *words, on_write=write)
+    passed_s = time.monotonic() - start
+
+    assert (ran.status, loaded()) == (143, ["fat"])
+    assert passed_s < wait_s if further else passed_s >= wait_s
 
 
 def a_long_chain(tmp_path: Path, length: int) -> None:

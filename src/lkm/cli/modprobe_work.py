@@ -55,6 +55,7 @@ class Work:
         self.done: list[Step] = []
         self.interruption: Interruption | None = None
         self.taken_back: TakenBack | None = None
+        self.unsaid: OSError | None = None
 
     def run(self, words: tuple[str, ...], params: str) -> int:
         """Do it for each word, *params* for the kernel; return the exit status."""
@@ -123,12 +124,9 @@ class Work:
         if not finished:
             # As far as is known it takes no more.
             self.console.out = Closed(strict=False)  # type: ignore[assignment]  # all that is used
-        try:
-            failed = self.status != 0 or self._is_interrupted() or not finished
-            if failed and self.parsed.has("atomic"):
-                self.taken_back = self._take_back()
-        finally:
-            self.interruption.stop()
+        failed = self.status != 0 or self._is_interrupted() or not finished
+        if failed and self.parsed.has("atomic"):
+            self.taken_back = self._take_back()
         from lkm.cli.modprobe_ending import say_interrupted, say_taken_back  # few runs need it
 
         if self._is_interrupted():
@@ -136,18 +134,32 @@ class Work:
             say_interrupted(self.interruption.name, self.done, self.console)
         if self.taken_back is not None:
             say_taken_back(self.taken_back, self.console)
+        if self.unsaid is not None:
+            raise self.unsaid
 
     def _take_back(self) -> TakenBack:
         from lkm.kernel.taking_back import take_back  # few runs need it
 
-        assert self.interruption is not None
+        interruption = self.interruption
+        assert interruption is not None
+        # The signal that led here has been obeyed: only a further one cuts the waiting short.
+        times = interruption.times
         return take_back(
             self.done,
             self.target.kernel,
-            on_step=self._announcing(),
+            on_step=self._announce_if_possible if self._announcing() else None,
             wait_ms=self.wait_ms,
-            pause=self.interruption.pause,
+            pause=lambda seconds: interruption.pause(seconds, times=times),
+            stopped=lambda: interruption.times > times,
         )
+
+    def _announce_if_possible(self, step: Step) -> None:
+        """Announce what is taken back; what cannot be announced is taken back all the same."""
+        try:
+            self._announce(step)
+        except OSError as error:
+            self.unsaid = error
+            self.console.out = Closed(strict=False)  # type: ignore[assignment]  # as in _end
 
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """Return what to do, one after the other, even where one of them fails."""
@@ -245,9 +257,11 @@ class Work:
         from lkm.kernel.interruption import Interruption  # as well
 
         if self.interruption is None:
-            # Until the end of the run: between two plans what was done must not be forgotten.
+            # To the end of it all: between two plans what was done must not be forgotten.
             self.interruption = Interruption()
             self.interruption.start()
+            # A further signal must not keep from saying what was done.
+            self.console.at_end = self.interruption.stop
         outcome = apply_plan(
             plan,
             self.target.kernel,

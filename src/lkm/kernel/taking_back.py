@@ -48,12 +48,14 @@ def take_back(
     on_step: Callable[[Step], None] | None = None,
     wait_ms: int = 0,
     pause: Callable[[float], None] = time.sleep,
+    stopped: Callable[[], bool] | None = None,
 ) -> TakenBack:
     """Remove what the steps *done* have inserted, the newest first; what stays keeps nothing back.
 
     *done* are steps that were carried out, such as an ``Outcome`` has: what was loaded before them
     is not among them. A module that is gone already is passed over. *on_step* is called before
-    each removal; *wait_ms* and *pause* are as in ``apply_plan``.
+    each removal; *wait_ms* and *pause* are as in ``apply_plan``. No removal is tried again once
+    *stopped* says so, but each is tried.
     """
     removed: list[ModuleName] = []
     left: list[tuple[ModuleName, LkmError]] = []
@@ -69,7 +71,7 @@ def take_back(
                     continue
             if on_step is not None:
                 on_step(Remove(name))
-            remove_patiently(kernel, name, wait_ms=wait_ms, pause=pause)
+            remove_patiently(kernel, name, wait_ms=wait_ms, pause=pause, stopped=stopped)
         except LkmError as error:
             left.append((name, error))
         else:
