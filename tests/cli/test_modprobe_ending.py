@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,13 +21,19 @@ from lkm.cli.dropin import read_options
 from lkm.cli.modprobe import COMMAND
 from lkm.cli.modprobe_load import Loading
 from lkm.cli.target import Target
-from lkm.errors import FileError
+from lkm.errors import FileError, KernelError
 from lkm.kernel.sandbox import Sandbox
+from lkm.kernel.sandbox_inserting import InitReturns
+from lkm.module.file import ModuleImage
+from lkm.names import ModuleName
 from lkm.resolve.plan import Plan
 from tests.builders.elf import AnExport, a_module
 from tests.builders.tree import RELEASE, a_root
 from tests.cli.running import lkm
 from tests.report.validating import validate
+
+if TYPE_CHECKING:
+    from lkm.kernel.apply import CommandRunner
 
 MODPROBE = ("--on", "sandbox", "modprobe")
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -217,6 +224,93 @@ def test_what_was_loaded_is_told_also_where_a_later_word_cannot_be_planned() -> 
     assert second["error"]["message"].startswith("cannot read /lib/modules/index")
     assert document["taken_back"]["removed"] == ["lone"]
     assert loaded() == []
+
+
+class RunningCommands(Loading):
+    """Loads, and runs commands although the kernel is the sandbox."""
+
+    def _command_runner(self) -> CommandRunner:
+        return self._run_command
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("command", "status"), [("kill -TERM $PPID; false", 143), ("exit 3", 1)])
+def test_what_a_command_did_that_failed_is_not_called_nothing(
+    tmp_path: Path, command: str, status: int
+) -> None:
+    config = tmp_path / "x.conf"
+    config.write_text(f"install fat {command}\ninstall lone true\n")
+    err = io.StringIO()
+    console = Console("modprobe", io.StringIO(), err)
+    words = ("--json", "--atomic", "-C", str(config), "-a", "--on", "sandbox", "lone", "fat")
+    parsed = read_options(COMMAND, words, console)
+    assert parsed is not None
+    target = Target("sandbox", console, config_paths=(str(config),))
+    work = RunningCommands(parsed, target, console)
+
+    ended = work.run(("lone", "fat"), "")
+    console.at_end()
+
+    document = json.loads(json.dumps(console.document))
+    assert (ended, document["taken_back"]["commands"]) == (status, ["lone", "fat"])
+    assert "nothing was changed" not in err.getvalue()
+    assert ("what the failed command of fat did is not known" in err.getvalue()) == (status == 143)
+    assert err.getvalue().endswith(
+        "that of lone was run\nmodprobe: WARNING: --atomic: install commands are not taken back: "
+        "what that of fat, which failed, did is not known\n"
+    )
+
+
+class FailingFirst(Sandbox):
+    """A kernel that refuses the first insertion."""
+
+    def insert(
+        self,
+        image: ModuleImage,
+        params: str | None = "",
+        *,
+        flags: int = 0,
+        init_returns: InitReturns | None = None,
+    ) -> ModuleName:
+        if not self.refused:
+            self.refused = True
+            raise KernelError("insert", image.name, errno.EIO)
+        return super().insert(image, params, flags=flags, init_returns=init_returns)
+
+    refused = False
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("words", "status", "there"), [((), 0, 1), (("--atomic",), 1, 0)])
+def test_with_atomic_each_module_of_an_alias_must_be_loaded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    status: int,
+    there: int,
+) -> None:
+    config = tmp_path / "x.conf"
+    config.write_text("alias both fat\nalias both lone\n")
+    monkeypatch.setattr(Target, "kernel", FailingFirst())
+
+    ran = lkm(*MODPROBE, *words, "-C", str(config), "both")
+
+    # As in kmod, of several modules by one alias the last one decides.
+    assert (ran.status, len(loaded())) == (status, there)
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_an_init_that_says_that_it_is_there_already_is_no_success_with_atomic() -> None:
+    words = ("--init-returns", "-17", "lone")
+    assert lkm(*MODPROBE, *words).status == 0
+
+    ran = lkm(*MODPROBE, "--atomic", *words)
+
+    assert (ran.status, loaded()) == (1, [])
+    assert ran.err == (
+        "modprobe: ERROR: could not insert 'lone': File exists\n"
+        "modprobe: NOTICE: its init says so: no module of that name is loaded\n"
+    )
 
 
 @pytest.mark.usefixtures("sandbox")

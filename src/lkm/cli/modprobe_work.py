@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lkm.kernel.interruption import Interruption
     from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.taking_back import TakenBack
+    from lkm.names import ModuleName
     from lkm.report.documents.plans import Attempt
     from lkm.resolve.plan import Objection, Plan, Step
 
@@ -53,6 +54,8 @@ class Work:
         self.no_tree: NoTreeError | None = None
         self.warned: set[str] = set()
         self.done: list[Step] = []
+        self.failed_commands: list[ModuleName] = []
+        self.any_failed = False
         self.interruption: Interruption | None = None
         self.taken_back: TakenBack | None = None
         self.unsaid: OSError | None = None
@@ -113,6 +116,9 @@ class Work:
                 # As in kmod, of several modules by one alias the last one decides.
                 self.status = before
                 self._take(plan)
+                self.any_failed |= self.status != 0
+            if self.any_failed and self.parsed.has("atomic"):
+                self.status = 1  # all or nothing
 
     def _is_interrupted(self) -> bool:
         return self.interruption is not None and self.interruption.came()
@@ -131,9 +137,9 @@ class Work:
 
         if self._is_interrupted():
             self.status = _SIGNALLED + self.interruption.number
-            say_interrupted(self.interruption.name, self.done, self.console)
+            say_interrupted(self.interruption.name, self.done, self.failed_commands, self.console)
         if self.taken_back is not None:
-            say_taken_back(self.taken_back, self.console)
+            say_taken_back(self.taken_back, self.failed_commands, self.console)
         if self.unsaid is not None:
             raise self.unsaid
 
@@ -147,6 +153,7 @@ class Work:
         return take_back(
             self.done,
             self.target.kernel,
+            failed_commands=self.failed_commands,
             on_step=self._announce_if_possible if self._announcing() else None,
             wait_ms=self.wait_ms,
             pause=lambda seconds: interruption.pause(seconds, times=times),
@@ -269,6 +276,7 @@ class Work:
             on_done=self.done.append,
             run_command=self._command_runner(),
             first_time=self.parsed.has("first_time"),
+            strict=self.parsed.has("atomic"),
             flags=self.flags(),
             wait_ms=self.wait_ms,
             pause=self.interruption.pause,
@@ -298,14 +306,17 @@ class Work:
         """Return what runs install and remove commands; nothing does on another kernel."""
         if self.target.on != "live":
             return None
+        return self._run_command
+
+    def _run_command(self, command: str, module: ModuleName) -> int:
         from lkm.kernel.apply import run_in_shell  # few plans hold a command
 
-        handed_on = passed_on(self.parsed)
         # Nothing may stand on stdout beside the one document.
         output = _STDERR if self.console.json else None
-        return lambda command, module: run_in_shell(
-            command, module, options=handed_on, output=output
-        )
+        status = run_in_shell(command, module, options=passed_on(self.parsed), output=output)
+        if status and module not in self.failed_commands:
+            self.failed_commands.append(module)
+        return status
 
 
 def milliseconds(text: str) -> int | None:
