@@ -21,12 +21,14 @@ from lkm.cli.dropin import read_options
 from lkm.cli.modprobe import COMMAND
 from lkm.cli.modprobe_load import Loading
 from lkm.cli.target import Target
-from lkm.errors import FileError, KernelError
+from lkm.errors import FileError
+from lkm.kernel.apply import Outcome
+from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox import Sandbox
 from lkm.kernel.sandbox_inserting import InitReturns
 from lkm.module.file import ModuleImage
 from lkm.names import ModuleName
-from lkm.resolve.plan import Plan
+from lkm.resolve.plan import Insert, Plan
 from tests.builders.elf import AnExport, a_module
 from tests.builders.tree import RELEASE, a_root
 from tests.cli.running import lkm
@@ -274,7 +276,7 @@ class FailingFirst(Sandbox):
     ) -> ModuleName:
         if not self.refused:
             self.refused = True
-            raise KernelError("insert", image.name, errno.EIO)
+            raise refusal("insert", image.name, errno.EIO)
         return super().insert(image, params, flags=flags, init_returns=init_returns)
 
     refused = False
@@ -297,6 +299,19 @@ def test_with_atomic_each_module_of_an_alias_must_be_loaded(
 
     # As in kmod, of several modules by one alias the last one decides.
     assert (ran.status, len(loaded())) == (status, there)
+
+
+def test_a_dependency_that_was_said_to_be_there_is_named_where_its_symbol_is_missing() -> None:
+    console = Console("modprobe", io.StringIO(), io.StringIO())
+    parsed = read_options(COMMAND, ("vfat",), console)
+    assert parsed is not None
+    fat, vfat = (Insert(ModuleName(name), f"/{name}.ko") for name in ("fat", "vfat"))
+    error = refusal("insert", "vfat", errno.ENOENT)
+    outcome = Outcome(absent=(fat,), failed=vfat, error=error)
+
+    Loading(parsed, Target("live", console), console).say_failed(outcome, Plan("vfat", "load", ()))
+
+    assert error.remedy.endswith("is not loaded, since its init said that it was: fat")
 
 
 @pytest.mark.usefixtures("sandbox")

@@ -156,7 +156,11 @@ def test_a_removal_that_does_not_end_is_waited_for_two_seconds(tmp_path: Path) -
     world = World(tmp_path, (BUSY,), ("Unloading",) * 100)
     world.gone_after = 10_000
 
-    assert errno_of(world.apply()) == errno.EBUSY
+    outcome = world.apply()
+
+    assert errno_of(outcome) == errno.EBUSY
+    assert outcome.error is not None
+    assert outcome.error.remedy.startswith("another process is removing it")
     assert 2 <= sum(world.paused_s) < 2.2
 
 

@@ -149,10 +149,11 @@ class Console:
         """
         self.cause = error
         self.error(text)
-        for line in error.log[:_LOG_LINES]:
-            self.hint(f"kernel: {printable(line)}")
         if len(error.log) > _LOG_LINES:
-            self.hint(f"kernel: ... and {len(error.log) - _LOG_LINES} more lines in its log")
+            # The reason comes last.
+            self.hint(f"kernel: {len(error.log) - _LOG_LINES} more lines in its log, then ...")
+        for line in error.log[-_LOG_LINES:]:
+            self.hint(f"kernel: {printable(line)}")
         if isinstance(error, NoModuleSupportError) and not error.check:
             self._explain(error)
         elif hint := reasons(error):

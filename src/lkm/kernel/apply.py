@@ -261,6 +261,8 @@ class _Work:
             return
         if self.strict:
             remedy = "its init says so: no module of that name is loaded"
+            if found is not None:
+                remedy = "it is on its way out: another process is removing it"
             raise KernelError("insert", step.module, errno.EEXIST, remedy=remedy)
         self.absent.append(step)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_TRIES = 5
 _LONGEST_REMOVAL_S = 2.0
 _LONGEST_PAUSE_S = 0.1
+_STILL_GOING = "another process is removing it, and that had not ended after 2 seconds"
 
 
 def insert_beside_others(
@@ -63,6 +64,8 @@ def insert_beside_others(
             if found is not None and found.state == GOING:
                 if _is_gone_soon(kernel, name, pause, stopped):
                     continue
+                if not stopped():
+                    error.remedy = _STILL_GOING
                 raise
             if isinstance(error, AlreadyLoadedError):
                 raise
