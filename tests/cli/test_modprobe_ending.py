@@ -397,6 +397,27 @@ def test_after_a_signal_atomic_waits_as_long_as_it_is_told_to_unless_another_one
     assert passed_s < wait_s if further else passed_s >= wait_s
 
 
+def test_a_signal_ends_rmmod_between_two_modules_and_the_document_is_whole(
+    sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lkm(*MODPROBE, "-a", "lone", "vfat")
+    remove = Sandbox.remove
+
+    def removes(self: Sandbox, name: ModuleName, *, flags: int = 0) -> None:
+        remove(self, name, flags=flags)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Sandbox, "remove", removes)
+    ran = lkm("--on", "sandbox", "rmmod", "--json", "vfat", "lone")
+
+    document = validate(ran.out)
+    assert (ran.status, document["removed"], document["not_removed"]) == (130, ["vfat"], ["lone"])
+    assert ran.err == "rmmod: ERROR: interrupted by SIGINT; removed until then: vfat\n"
+    assert "lone" in loaded()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert sandbox.is_dir()
+
+
 def a_long_chain(tmp_path: Path, length: int) -> None:
     """Boot a kernel with the modules m0, m1, ..., of which each needs the one before."""
     modules = {}

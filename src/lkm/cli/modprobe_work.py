@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _STDERR = 2
 _DEFAULT_VERBOSITY = 4  # a syslog level: warnings
 _LONGEST = 2**64 - 1
-_SIGNALLED = 128  # the exit status of who a signal ended, less its number
 
 
 class Work:
@@ -136,7 +135,7 @@ class Work:
         from lkm.cli.modprobe_ending import say_interrupted, say_taken_back  # few runs need it
 
         if self._is_interrupted():
-            self.status = _SIGNALLED + self.interruption.number
+            self.status = self.interruption.status
             say_interrupted(self.interruption.name, self.done, self.failed_commands, self.console)
         if self.taken_back is not None:
             say_taken_back(self.taken_back, self.failed_commands, self.console)

@@ -18,6 +18,7 @@ _NAMES: Final[dict[int, str]] = {
     _signal.SIGTERM: "SIGTERM",
 }
 _SLICE_S = 0.1
+_SIGNALLED = 128
 
 
 class Interruption:
@@ -58,6 +59,11 @@ class Interruption:
     def name(self) -> str:
         """Its name, such as SIGINT; empty where none came."""
         return _NAMES.get(self.number, "")
+
+    @property
+    def status(self) -> int:
+        """The exit status of who it ended."""
+        return _SIGNALLED + self.number
 
     def pause(self, seconds: float, *, times: int = 0) -> None:
         """Wait, but no longer than until more than *times* signals came."""
