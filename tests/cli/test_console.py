@@ -87,10 +87,12 @@ def test_a_kernel_that_logs_without_end_does_not_fill_the_screen() -> None:
 
     lines = said(a_console(terminal=True), error)
 
-    assert lines[20:-1] == [
-        "insmod: NOTICE: kernel: x: Unknown symbol s19 (err -2)",
-        "insmod: NOTICE: kernel: ... and 80 more lines in its log",
+    # The reason comes last.
+    assert lines[1:3] == [
+        "insmod: NOTICE: kernel: 80 more lines in its log, then ...",
+        "insmod: NOTICE: kernel: x: Unknown symbol s80 (err -2)",
     ]
+    assert lines[21] == "insmod: NOTICE: kernel: x: Unknown symbol s99 (err -2)"
     assert error.log == log
 
 

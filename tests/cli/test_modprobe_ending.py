@@ -9,8 +9,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,12 +22,20 @@ from lkm.cli.modprobe import COMMAND
 from lkm.cli.modprobe_load import Loading
 from lkm.cli.target import Target
 from lkm.errors import FileError
+from lkm.kernel.apply import Outcome
+from lkm.kernel.refusals import refusal
 from lkm.kernel.sandbox import Sandbox
-from lkm.resolve.plan import Plan
+from lkm.kernel.sandbox_inserting import InitReturns
+from lkm.module.file import ModuleImage
+from lkm.names import ModuleName
+from lkm.resolve.plan import Insert, Plan
 from tests.builders.elf import AnExport, a_module
 from tests.builders.tree import RELEASE, a_root
 from tests.cli.running import lkm
 from tests.report.validating import validate
+
+if TYPE_CHECKING:
+    from lkm.kernel.apply import CommandRunner
 
 MODPROBE = ("--on", "sandbox", "modprobe")
 SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -208,6 +218,7 @@ def test_what_was_loaded_is_told_also_where_a_later_word_cannot_be_planned() -> 
     work = Unplannable(parsed, Target("sandbox", console), console)
 
     status = work.run(("lone", "vfat"), "")
+    console.at_end()
 
     document = json.loads(json.dumps(console.document))
     first, second = document["plans"]
@@ -215,6 +226,106 @@ def test_what_was_loaded_is_told_also_where_a_later_word_cannot_be_planned() -> 
     assert second["error"]["message"].startswith("cannot read /lib/modules/index")
     assert document["taken_back"]["removed"] == ["lone"]
     assert loaded() == []
+
+
+class RunningCommands(Loading):
+    """Loads, and runs commands although the kernel is the sandbox."""
+
+    def _command_runner(self) -> CommandRunner:
+        return self._run_command
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("command", "status"), [("kill -TERM $PPID; false", 143), ("exit 3", 1)])
+def test_what_a_command_did_that_failed_is_not_called_nothing(
+    tmp_path: Path, command: str, status: int
+) -> None:
+    config = tmp_path / "x.conf"
+    config.write_text(f"install fat {command}\ninstall lone true\n")
+    err = io.StringIO()
+    console = Console("modprobe", io.StringIO(), err)
+    words = ("--json", "--atomic", "-C", str(config), "-a", "--on", "sandbox", "lone", "fat")
+    parsed = read_options(COMMAND, words, console)
+    assert parsed is not None
+    target = Target("sandbox", console, config_paths=(str(config),))
+    work = RunningCommands(parsed, target, console)
+
+    ended = work.run(("lone", "fat"), "")
+    console.at_end()
+
+    document = json.loads(json.dumps(console.document))
+    assert (ended, document["taken_back"]["commands"]) == (status, ["lone", "fat"])
+    assert "nothing was changed" not in err.getvalue()
+    assert ("what the failed command of fat did is not known" in err.getvalue()) == (status == 143)
+    assert err.getvalue().endswith(
+        "that of lone was run\nmodprobe: WARNING: --atomic: install commands are not taken back: "
+        "what that of fat, which failed, did is not known\n"
+    )
+
+
+class FailingFirst(Sandbox):
+    """A kernel that refuses the first insertion."""
+
+    def insert(
+        self,
+        image: ModuleImage,
+        params: str | None = "",
+        *,
+        flags: int = 0,
+        init_returns: InitReturns | None = None,
+    ) -> ModuleName:
+        if not self.refused:
+            self.refused = True
+            raise refusal("insert", image.name, errno.EIO)
+        return super().insert(image, params, flags=flags, init_returns=init_returns)
+
+    refused = False
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(("words", "status", "there"), [((), 0, 1), (("--atomic",), 1, 0)])
+def test_with_atomic_each_module_of_an_alias_must_be_loaded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    status: int,
+    there: int,
+) -> None:
+    config = tmp_path / "x.conf"
+    config.write_text("alias both fat\nalias both lone\n")
+    monkeypatch.setattr(Target, "kernel", FailingFirst())
+
+    ran = lkm(*MODPROBE, *words, "-C", str(config), "both")
+
+    # As in kmod, of several modules by one alias the last one decides.
+    assert (ran.status, len(loaded())) == (status, there)
+
+
+def test_a_dependency_that_was_said_to_be_there_is_named_where_its_symbol_is_missing() -> None:
+    console = Console("modprobe", io.StringIO(), io.StringIO())
+    parsed = read_options(COMMAND, ("vfat",), console)
+    assert parsed is not None
+    fat, vfat = (Insert(ModuleName(name), f"/{name}.ko") for name in ("fat", "vfat"))
+    error = refusal("insert", "vfat", errno.ENOENT)
+    outcome = Outcome(absent=(fat,), failed=vfat, error=error)
+
+    Loading(parsed, Target("live", console), console).say_failed(outcome, Plan("vfat", "load", ()))
+
+    assert error.remedy.endswith("is not loaded, since its init said that it was: fat")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_an_init_that_says_that_it_is_there_already_is_no_success_with_atomic() -> None:
+    words = ("--init-returns", "-17", "lone")
+    assert lkm(*MODPROBE, *words).status == 0
+
+    ran = lkm(*MODPROBE, "--atomic", *words)
+
+    assert (ran.status, loaded()) == (1, [])
+    assert ran.err == (
+        "modprobe: ERROR: could not insert 'lone': File exists\n"
+        "modprobe: NOTICE: its init says so: no module of that name is loaded\n"
+    )
 
 
 @pytest.mark.usefixtures("sandbox")
@@ -230,6 +341,81 @@ def test_a_reader_that_goes_away_ends_it_and_atomic_takes_it_back() -> None:
 
     assert (atomic.status, loaded()) == (141, [])
     assert atomic.err.endswith("modprobe: NOTICE: --atomic: removed again: nls_test fat\n")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_reader_that_goes_away_while_it_is_taken_back_does_not_stop_that() -> None:
+    def go_away(text: str) -> None:
+        if text.startswith("rmmod"):
+            raise BrokenPipeError
+
+    ran = lkm(*MODPROBE, "--atomic", "-va", "lone", "fat", "nosuch", on_write=go_away)
+
+    assert (ran.status, loaded()) == (141, [])
+    assert ran.err.endswith("modprobe: NOTICE: --atomic: removed again: fat lone\n")
+
+
+@pytest.mark.usefixtures("sandbox")
+def test_a_second_signal_does_not_keep_it_from_telling_what_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = os.open
+
+    def opens(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if str(path).endswith("/nls-test.ko"):
+            signal.raise_signal(signal.SIGTERM)
+        return opened(path, flags, mode, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", opens)
+    again = raising(signal.SIGINT)
+    ran = lkm(*MODPROBE, "--json", "--atomic", "vfat", on_write=lambda _text: again())
+
+    document = validate(ran.out)
+    assert (ran.status, document["interrupted"]) == (143, "SIGTERM")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize("further", [False, True])
+def test_after_a_signal_atomic_waits_as_long_as_it_is_told_to_unless_another_one_comes(
+    *, further: bool
+) -> None:
+    def write(text: str) -> None:
+        if text.endswith("/lone.ko \n"):
+            Sandbox().hold(Sandbox().modules()[0].name)
+            signal.raise_signal(signal.SIGTERM)
+        if text == "rmmod fat\n" and further:
+            signal.raise_signal(signal.SIGTERM)
+
+    wait_s = 60 if further else 0.2
+    words = ("--atomic", "-w", str(int(wait_s * 1000)), "-va", "fat", "lone")
+    start = time.monotonic()
+    ran = lkm(*MODPROBE, *words, on_write=write)
+    passed_s = time.monotonic() - start
+
+    assert (ran.status, loaded()) == (143, ["fat"])
+    assert passed_s < wait_s if further else passed_s >= wait_s
+
+
+def test_a_signal_ends_rmmod_between_two_modules_and_the_document_is_whole(
+    sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lkm(*MODPROBE, "-a", "lone", "vfat")
+    remove = Sandbox.remove
+
+    def removes(self: Sandbox, name: ModuleName, *, flags: int = 0) -> None:
+        remove(self, name, flags=flags)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Sandbox, "remove", removes)
+    ran = lkm("--on", "sandbox", "rmmod", "--json", "vfat", "lone")
+
+    document = validate(ran.out)
+    assert (ran.status, document["removed"], document["not_removed"]) == (130, ["vfat"], ["lone"])
+    assert ran.err == "rmmod: ERROR: interrupted by SIGINT; removed until then: vfat\n"
+    assert "lone" in loaded()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert sandbox.is_dir()
 
 
 def a_long_chain(tmp_path: Path, length: int) -> None:

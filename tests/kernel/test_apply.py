@@ -12,6 +12,7 @@ from lkm.errors import (
     CommandFailedError,
     FileError,
     InUseError,
+    KernelError,
     NoSuchModuleError,
     NotLoadedError,
     UnknownSymbolError,
@@ -35,6 +36,7 @@ from lkm.resolve.plan import (
     RunRemove,
     Skip,
 )
+from tests.kernel.live import TINY, RecordedSyscalls, a_file, a_root
 from tests.kernel.trees import a_sandbox, a_signed, module_file
 
 if TYPE_CHECKING:
@@ -457,3 +459,31 @@ def test_waiting_for_users_ends_when_it_is_to_stop() -> None:
 
 def test_a_command_ended_by_a_signal_has_failed() -> None:
     assert run_in_shell("kill -9 $$", BASE) == 128 + 9
+
+
+def test_a_command_for_which_no_shell_can_be_started_has_failed(tmp_path: Path) -> None:
+    sandbox, _root = a_sandbox(tmp_path)
+    step = RunInstall(BASE, "x" * 300_000, "", "", True, Source("/etc/modprobe.d/x.conf", 1))
+
+    error = apply_plan(load(step), sandbox, run_command=run_in_shell).error
+
+    assert isinstance(error, CommandFailedError)
+    assert (error.status, "Argument list too long" in error.remedy) == (127, True)
+
+
+def test_a_module_that_is_said_to_be_there_and_is_not_is_told(tmp_path: Path) -> None:
+    root = a_root(tmp_path / "root", folders={})
+    kernel = LiveKernel(root, syscalls=RecordedSyscalls(finit=-errno.EEXIST))
+    plan = load(Insert(TINY, a_file(tmp_path).path))
+
+    # kmod takes it for loaded.
+    outcome = apply_plan(plan, kernel)
+    assert (outcome.done, outcome.error, outcome.absent) == ((), None, plan.steps)
+
+    error = apply_plan(plan, kernel, strict=True).error
+    assert isinstance(error, KernelError)
+    assert (error.errno, type(error)) == (errno.EEXIST, KernelError)
+    assert error.remedy.startswith("its init says so")
+
+    (Path(root) / "proc/modules").write_text("tiny 1 0 - Live 0x0\n")
+    assert apply_plan(plan, kernel, strict=True).error is None

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from lkm.kernel.kmsg import LogSince, kernel_lines
+from lkm.kernel.kmsg import LOST, LogSince, kernel_lines
 
 RECORDS = (
     b"6,339,5140900,-;NET: Registered protocol family 10\n"
@@ -68,6 +69,48 @@ def test_only_what_comes_after_the_beginning_is_read_and_only_once(tmp_path: Pat
         assert log.lines() == ("new",)
         assert log.lines() == ()
     assert log.lines() == ()
+
+
+def test_of_a_flood_the_newest_lines_are_kept_and_the_loss_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kmsg"
+    path.write_bytes(b"")
+    flood = [b"4,%d,1,-;line %d\n" % (number, number) for number in range(3000)]
+
+    with LogSince(str(path)) as log:
+        assert log.readable
+        monkeypatch.setattr(os, "read", lambda _descriptor, _size: flood.pop(0) if flood else b"")
+        lines = log.lines()
+
+    assert (lines[0], lines[1], lines[-1]) == (LOST, "line 2000", "line 2999")
+
+
+def test_lines_that_were_overwritten_are_told_to_be_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "kmsg"
+    path.write_bytes(b"")
+    answers: list[bytes | OSError] = [
+        OSError(errno.EPIPE, ""),
+        b"4,9,1,-;left\n",
+        OSError(errno.EAGAIN, ""),
+    ]
+
+    def read(_descriptor: int, _size: int) -> bytes:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    with LogSince(str(path)) as log:
+        monkeypatch.setattr(os, "read", read)
+        assert log.lines() == (LOST, "left")
+
+
+def test_a_log_that_is_dev_null_is_not_taken_for_silence() -> None:
+    with LogSince("/dev/null") as log:
+        assert (log.readable, log.lines()) == (False, ())
 
 
 def test_of_a_file_without_an_end_nothing_is_read(tmp_path: Path) -> None:

@@ -91,6 +91,24 @@ def test_a_module_that_another_process_is_loading_is_inserted_that_is_waited_for
     assert len(world.calls.calls) == 1
 
 
+def test_the_success_of_who_was_loading_it_before_is_not_ours(tmp_path: Path) -> None:
+    world = World(tmp_path, (0,), ("Live",))
+    world.show("Loading")
+
+    outcome = world.apply()
+
+    # Linux 6.5 and later answer 0 to both: who takes it back must not remove the other's.
+    assert (outcome.done, outcome.error) == ((), None)
+
+
+def test_the_failure_of_who_was_loading_it_before_is_not_ours(tmp_path: Path) -> None:
+    world = World(tmp_path, (-errno.EIO, 0))
+    world.show("Loading")
+
+    assert world.apply().done == world.plan.steps
+    assert len(world.calls.calls) == 2
+
+
 def test_it_came_to_live_between_the_answer_and_our_look(tmp_path: Path) -> None:
     world = World(tmp_path, (BUSY, THERE), ("Live", "Live"))
 
@@ -138,7 +156,11 @@ def test_a_removal_that_does_not_end_is_waited_for_two_seconds(tmp_path: Path) -
     world = World(tmp_path, (BUSY,), ("Unloading",) * 100)
     world.gone_after = 10_000
 
-    assert errno_of(world.apply()) == errno.EBUSY
+    outcome = world.apply()
+
+    assert errno_of(outcome) == errno.EBUSY
+    assert outcome.error is not None
+    assert outcome.error.remedy.startswith("another process is removing it")
     assert 2 <= sum(world.paused_s) < 2.2
 
 

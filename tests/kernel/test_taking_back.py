@@ -58,6 +58,7 @@ def test_a_command_that_ran_is_named_since_nobody_can_take_it_back(tmp_path: Pat
     done = apply_plan(plan, sandbox, run_command=lambda _command, _module: 0).done
 
     assert take_back(done, sandbox) == TakenBack(removed=(ALONE,), commands=(BASE,))
+    assert take_back(done, sandbox, failed_commands=[TOP]).commands == (BASE, TOP)
 
 
 def test_a_module_whose_file_has_another_name_is_removed_by_its_own(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from lkm.errors import FileError, FormatError, NoModuleSupportError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TextIO
 
     from lkm.errors import KernelError, LkmError
@@ -32,7 +32,7 @@ class Console:
     document is printed at the end, the *messages* in it, also where it failed. *failed* tells
     whether an error was said, *cause* which one it was. *quiet* keeps messages from stderr.
     *level* is the least important one that is said, as a number of syslog's: -v raises it.
-    *kernel* is the one that ``--on`` names.
+    *kernel* is the one that ``--on`` names. *at_end* is done when all is written, the document too.
     """
 
     def __init__(self, program: str, out: TextIO, err: TextIO) -> None:
@@ -47,6 +47,7 @@ class Console:
         self.quiet = False
         self.level = _SYSLOG_LEVELS["ERROR"]
         self.kernel = "live"
+        self.at_end: Callable[[], object] = _do_nothing
         self._syslog = False
 
     def log_to_syslog(self) -> None:
@@ -148,14 +149,19 @@ class Console:
         """
         self.cause = error
         self.error(text)
-        for line in error.log[:_LOG_LINES]:
-            self.hint(f"kernel: {printable(line)}")
         if len(error.log) > _LOG_LINES:
-            self.hint(f"kernel: ... and {len(error.log) - _LOG_LINES} more lines in its log")
+            # The reason comes last.
+            self.hint(f"kernel: {len(error.log) - _LOG_LINES} more lines in its log, then ...")
+        for line in error.log[-_LOG_LINES:]:
+            self.hint(f"kernel: {printable(line)}")
         if isinstance(error, NoModuleSupportError) and not error.check:
             self._explain(error)
         elif hint := reasons(error):
             self.hint(hint)
+
+
+def _do_nothing() -> None:
+    """Stand in where there is nothing to do at the end."""
 
 
 class Closed:

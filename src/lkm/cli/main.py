@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 3 if own_verb else 1
     except KeyboardInterrupt:
         return INTERRUPTED_STATUS
+    finally:
+        console.at_end()
     return status
 
 

@@ -8,6 +8,7 @@ import os
 from lkm.cli.insmod import failed_to_insert, force_flags, reason
 from lkm.cli.modprobe_work import Work, asked_for
 from lkm.errors import (
+    AlreadyLoadedError,
     CannotTellError,
     CommandFailedError,
     KernelError,
@@ -102,10 +103,13 @@ class Loading(Work):
         text = f"could not insert '{asked_for(plan)}'"
         if isinstance(error, KernelError):
             if isinstance(error, UnknownSymbolError) and error.remedy == UnknownSymbolError.remedy:
-                error.remedy = _DEPENDENCIES_WERE_LOADED
+                error.remedy = _dependencies(outcome)
             if isinstance(outcome.failed, Insert):
                 failed_to_insert(outcome.failed.path, error, self.console)
-            self.console.refused(f"{text}: {reason(error, _INSERT_WORDS)}", error)
+            # An init that said so, and no module of that name is there.
+            untrue = error.errno == errno.EEXIST and not isinstance(error, AlreadyLoadedError)
+            why = os.strerror(error.errno) if untrue else reason(error, _INSERT_WORDS)
+            self.console.refused(f"{text}: {why}", error)
         elif isinstance(error, CommandFailedError):
             self.console.error(str(error))
             self.console.error(f"{text}: {os.strerror(errno.EINVAL)}")
@@ -125,3 +129,11 @@ class Loading(Work):
             failed_to_insert(step.path, error, self.console)
         elif isinstance(error, CannotTellError):
             self.console.hint(str(error))
+
+
+def _dependencies(outcome: Outcome) -> str:
+    """Return what is to be said of the dependencies of what lacks a symbol."""
+    if not outcome.absent:
+        return _DEPENDENCIES_WERE_LOADED
+    names = " ".join([step.module for step in outcome.absent])
+    return f"of what it depends on this is not loaded, since its init said that it was: {names}"

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from lkm.kernel.interruption import Interruption
     from lkm.kernel.loaded import LoadedModule
     from lkm.kernel.taking_back import TakenBack
+    from lkm.names import ModuleName
     from lkm.report.documents.plans import Attempt
     from lkm.resolve.plan import Objection, Plan, Step
 
 _STDERR = 2
 _DEFAULT_VERBOSITY = 4  # a syslog level: warnings
 _LONGEST = 2**64 - 1
-_SIGNALLED = 128  # the exit status of who a signal ended, less its number
 
 
 class Work:
@@ -53,8 +53,11 @@ class Work:
         self.no_tree: NoTreeError | None = None
         self.warned: set[str] = set()
         self.done: list[Step] = []
+        self.failed_commands: list[ModuleName] = []
+        self.any_failed = False
         self.interruption: Interruption | None = None
         self.taken_back: TakenBack | None = None
+        self.unsaid: OSError | None = None
 
     def run(self, words: tuple[str, ...], params: str) -> int:
         """Do it for each word, *params* for the kernel; return the exit status."""
@@ -112,6 +115,9 @@ class Work:
                 # As in kmod, of several modules by one alias the last one decides.
                 self.status = before
                 self._take(plan)
+                self.any_failed |= self.status != 0
+            if self.any_failed and self.parsed.has("atomic"):
+                self.status = 1  # all or nothing
 
     def _is_interrupted(self) -> bool:
         return self.interruption is not None and self.interruption.came()
@@ -123,31 +129,43 @@ class Work:
         if not finished:
             # As far as is known it takes no more.
             self.console.out = Closed(strict=False)  # type: ignore[assignment]  # all that is used
-        try:
-            failed = self.status != 0 or self._is_interrupted() or not finished
-            if failed and self.parsed.has("atomic"):
-                self.taken_back = self._take_back()
-        finally:
-            self.interruption.stop()
+        failed = self.status != 0 or self._is_interrupted() or not finished
+        if failed and self.parsed.has("atomic"):
+            self.taken_back = self._take_back()
         from lkm.cli.modprobe_ending import say_interrupted, say_taken_back  # few runs need it
 
         if self._is_interrupted():
-            self.status = _SIGNALLED + self.interruption.number
-            say_interrupted(self.interruption.name, self.done, self.console)
+            self.status = self.interruption.status
+            say_interrupted(self.interruption.name, self.done, self.failed_commands, self.console)
         if self.taken_back is not None:
-            say_taken_back(self.taken_back, self.console)
+            say_taken_back(self.taken_back, self.failed_commands, self.console)
+        if self.unsaid is not None:
+            raise self.unsaid
 
     def _take_back(self) -> TakenBack:
         from lkm.kernel.taking_back import take_back  # few runs need it
 
-        assert self.interruption is not None
+        interruption = self.interruption
+        assert interruption is not None
+        # The signal that led here has been obeyed: only a further one cuts the waiting short.
+        times = interruption.times
         return take_back(
             self.done,
             self.target.kernel,
-            on_step=self._announcing(),
+            failed_commands=self.failed_commands,
+            on_step=self._announce_if_possible if self._announcing() else None,
             wait_ms=self.wait_ms,
-            pause=self.interruption.pause,
+            pause=lambda seconds: interruption.pause(seconds, times=times),
+            stopped=lambda: interruption.times > times,
         )
+
+    def _announce_if_possible(self, step: Step) -> None:
+        """Announce what is taken back; what cannot be announced is taken back all the same."""
+        try:
+            self._announce(step)
+        except OSError as error:
+            self.unsaid = error
+            self.console.out = Closed(strict=False)  # type: ignore[assignment]  # as in _end
 
     def plans(self, word: str, params: str) -> tuple[Plan, ...]:
         """Return what to do, one after the other, even where one of them fails."""
@@ -245,9 +263,11 @@ class Work:
         from lkm.kernel.interruption import Interruption  # as well
 
         if self.interruption is None:
-            # Until the end of the run: between two plans what was done must not be forgotten.
+            # To the end of it all: between two plans what was done must not be forgotten.
             self.interruption = Interruption()
             self.interruption.start()
+            # A further signal must not keep from saying what was done.
+            self.console.at_end = self.interruption.stop
         outcome = apply_plan(
             plan,
             self.target.kernel,
@@ -255,6 +275,7 @@ class Work:
             on_done=self.done.append,
             run_command=self._command_runner(),
             first_time=self.parsed.has("first_time"),
+            strict=self.parsed.has("atomic"),
             flags=self.flags(),
             wait_ms=self.wait_ms,
             pause=self.interruption.pause,
@@ -284,14 +305,17 @@ class Work:
         """Return what runs install and remove commands; nothing does on another kernel."""
         if self.target.on != "live":
             return None
+        return self._run_command
+
+    def _run_command(self, command: str, module: ModuleName) -> int:
         from lkm.kernel.apply import run_in_shell  # few plans hold a command
 
-        handed_on = passed_on(self.parsed)
         # Nothing may stand on stdout beside the one document.
         output = _STDERR if self.console.json else None
-        return lambda command, module: run_in_shell(
-            command, module, options=handed_on, output=output
-        )
+        status = run_in_shell(command, module, options=passed_on(self.parsed), output=output)
+        if status and module not in self.failed_commands:
+            self.failed_commands.append(module)
+        return status
 
 
 def milliseconds(text: str) -> int | None:

@@ -8,6 +8,7 @@ from lkm.cli.dropin import HELP, JSON, NO_CACHE_OF_IMAGE, ON, SYSLOG, VERBOSE, V
 from lkm.cli.options import Option
 from lkm.cli.target import Target
 from lkm.errors import KernelError, NoTreeError
+from lkm.kernel.interruption import Interruption
 from lkm.kernel.loaded import COMING, GOING
 from lkm.kernel.protocol import FORCE
 from lkm.names import ModuleName, module_name, module_name_of_path
@@ -50,7 +51,10 @@ COMMAND = Command(
 
 
 def run(parsed: Parsed, console: Console) -> int:
-    """Remove the modules in the order given; return 1 if any was not removed."""
+    """Remove the modules in the order given; return 1 if any was not removed.
+
+    A signal ends it between two of them; then it is 128 and the signal's number.
+    """
     if not parsed.arguments:
         console.misused("missing module name.")
         return 1
@@ -59,9 +63,33 @@ def run(parsed: Parsed, console: Console) -> int:
 
         exit_hangs(parsed)
     target = Target(parsed.last("on"), console)
+    interruption = Interruption()
+    interruption.start()
+    console.at_end = interruption.stop
+    removed, kept = _remove_all(parsed, target, console, interruption)
+    if console.json:
+        from lkm.report.documents.loaded import remove_document
+
+        console.document = remove_document(removed, kept)
+    if interruption.came():
+        until_then = (
+            f"removed until then: {' '.join(removed)}" if removed else "nothing was changed"
+        )
+        console.error(f"interrupted by {interruption.name}; {until_then}")
+        return interruption.status
+    return 1 if kept else 0
+
+
+def _remove_all(
+    parsed: Parsed, target: Target, console: Console, interruption: Interruption
+) -> tuple[list[str], list[str]]:
+    """Remove one after the other; return the names of what is gone, and the words of what stays."""
     removed: list[str] = []
     kept: list[str] = []
     for word in parsed.arguments:
+        if interruption.came():
+            kept.append(word)
+            continue
         # A file stands for the module in it, as for insmod.
         name = module_name_of_path(word) if os.path.exists(word) else module_name(word)
         gone = _remove(name, word, parsed, target, console)
@@ -69,11 +97,7 @@ def run(parsed: Parsed, console: Console) -> int:
             kept.append(word)
         elif not parsed.has("exit_returns"):
             removed.append(name)
-    if console.json:
-        from lkm.report.documents.loaded import remove_document
-
-        console.document = remove_document(removed, kept)
-    return 1 if kept else 0
+    return removed, kept
 
 
 def _remove(name: ModuleName, word: str, parsed: Parsed, target: Target, console: Console) -> bool:

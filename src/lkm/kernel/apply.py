@@ -16,7 +16,7 @@ from lkm.errors import (
     NoSuchModuleError,
     NotLoadedError,
 )
-from lkm.kernel.loaded import LIVE
+from lkm.kernel.loaded import GOING, LIVE
 from lkm.kernel.racing import insert_beside_others
 from lkm.resolve.plan import Insert, InUse, Missing, Remove, RunInstall, RunRemove
 
@@ -33,17 +33,22 @@ if TYPE_CHECKING:
     CommandRunner = Callable[[str, ModuleName], int]
 
 
+_NO_SHELL = 127
+
+
 class Outcome(Value):
     """What carrying a plan out came to.
 
-    *done* are the steps that changed the kernel or ran a command, in order; *passed_over* the
+    *done* are the steps that changed the kernel or ran a command, in order, without an insertion
+    that may have been another process's, which was at it before; *passed_over* the
     steps that failed and may (a soft dependency, a dependency that others still use), each with
     its error; *not_run* the commands that were left alone for want of a runner; *failed* is the
     step that ended it all, with *error*, or None where the plan was carried out to its end, or was
-    *interrupted* before a step.
+    *interrupted* before a step. *absent* are insertions that the kernel answered with "there
+    already", of modules that are not there: their inits said that.
     """
 
-    __slots__ = ("done", "error", "failed", "interrupted", "not_run", "passed_over")
+    __slots__ = ("absent", "done", "error", "failed", "interrupted", "not_run", "passed_over")
 
     def __init__(
         self,
@@ -54,7 +59,9 @@ class Outcome(Value):
         failed: Step | None = None,
         error: LkmError | None = None,
         interrupted: bool = False,
+        absent: tuple[Step, ...] = (),
     ) -> None:
+        self.absent: Final = absent
         self.done: Final = done
         self.passed_over: Final = passed_over
         self.not_run: Final = not_run
@@ -92,6 +99,7 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
     on_done: Callable[[Step], None] | None = None,
     run_command: CommandRunner | None = None,
     first_time: bool = False,
+    strict: bool = False,
     flags: int = 0,
     wait_ms: int = 0,
     pause: Callable[[float], None] = time.sleep,
@@ -104,7 +112,8 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
     an install or remove command, options filled in, and its module, and returns its exit status;
     without it the live kernel's commands run in the shell, and another kernel's do not run at
     all. A module that is there already, or gone already, is an error only for the one asked for
-    and with *first_time*. *flags* go to every insert (IGNORE_MODVERSIONS, IGNORE_VERMAGIC) or
+    and with *first_time*; with *strict* one that the kernel said to be there, and that is not, has
+    failed. *flags* go to every insert (IGNORE_MODVERSIONS, IGNORE_VERMAGIC) or
     remove (FORCE). A module in use is tried again for *wait_ms* milliseconds,
     between which *pause*, given seconds, waits. No step is begun once *stopped* says so; nor is
     one then tried again.
@@ -116,6 +125,7 @@ def apply_plan(  # noqa: PLR0913  # what modprobe's options say, and what stands
         on_step or _say_nothing,
         on_done or _say_nothing,
         first_time=first_time,
+        strict=strict,
         flags=flags,
         wait_ms=wait_ms,
         pause=pause,
@@ -151,6 +161,7 @@ class _Work:
         on_done: Callable[[Step], None],
         *,
         first_time: bool,
+        strict: bool,
         flags: int,
         wait_ms: int,
         pause: Callable[[float], None],
@@ -161,10 +172,12 @@ class _Work:
         self.on_step: Final = on_step
         self.on_done: Final = on_done
         self.first_time: Final = first_time
+        self.strict: Final = strict
         self.flags: Final = flags
         self.wait_ms: Final = wait_ms
         self.pause: Final = pause
         self.stopped: Final = stopped
+        self.absent: list[Step] = []
         self.done: list[Step] = []
         self.passed_over: list[tuple[Step, LkmError]] = []
         self.not_run: list[Step] = []
@@ -192,6 +205,7 @@ class _Work:
         interrupted: bool = False,
     ) -> Outcome:
         return Outcome(
+            absent=tuple(self.absent),
             done=tuple(self.done),
             passed_over=tuple(self.passed_over),
             not_run=tuple(self.not_run),
@@ -222,7 +236,7 @@ class _Work:
             return
         self.on_step(step)
         try:
-            insert_beside_others(
+            ours = insert_beside_others(
                 self.kernel,
                 step.module,
                 image_for(self.kernel, step.path),
@@ -235,8 +249,22 @@ class _Work:
             # Another process was faster, or the file's name is not the module's.
             if self.first_time and not step.because:
                 raise
+            self._look_for(step)
         else:
-            self._did(step)
+            if ours:
+                self._did(step)
+
+    def _look_for(self, step: Insert) -> None:
+        """Look whether the module is there as the kernel said; note it, or raise, if it is not."""
+        found = self.kernel.find(step.module) or self.kernel.find(own_name(step))
+        if found is not None and found.state != GOING:
+            return
+        if self.strict:
+            remedy = "its init says so: no module of that name is loaded"
+            if found is not None:
+                remedy = "it is on its way out: another process is removing it"
+            raise KernelError("insert", step.module, errno.EEXIST, remedy=remedy)
+        self.absent.append(step)
 
     def _did(self, step: Step) -> None:
         self.done.append(step)
@@ -279,7 +307,13 @@ class _Work:
             self.not_run.append(step)
             return
         self.on_step(step)
-        status = self.runner(command, step.module)
+        try:
+            status = self.runner(command, step.module)
+        except OSError as error:
+            # What system(3), which kmod calls, says of a shell that cannot be started.
+            failed = CommandFailedError(kind, command, step.module, _NO_SHELL)
+            failed.remedy = f"the shell could not be started: {error.strerror}"
+            raise failed from None
         if status:
             raise CommandFailedError(kind, command, step.module, status)
         self._did(step)
@@ -328,6 +362,18 @@ def image_for(kernel: Kernel, path: str) -> ModuleImage:
     from lkm.module import file  # a plan of removals reads no file
 
     return file.unread_image(path) if kernel.name == "live" else file.read_image(path)
+
+
+def own_name(step: Insert) -> ModuleName:
+    """Return the name that the module in the file has in the kernel: its file may have another.
+
+    Raises what ``Module.open`` raises.
+    """
+    from lkm.module.facts import Module  # few steps have to ask
+    from lkm.names import ModuleName
+
+    with Module.open(step.path) as module:
+        return ModuleName(dict(module.modinfo).get("name", step.module))
 
 
 def _say_nothing(_step: Step) -> None:

@@ -18,6 +18,7 @@ _NAMES: Final[dict[int, str]] = {
     _signal.SIGTERM: "SIGTERM",
 }
 _SLICE_S = 0.1
+_SIGNALLED = 128
 
 
 class Interruption:
@@ -25,11 +26,12 @@ class Interruption:
 
     One that is ignored, as under nohup, or that the program handles itself, is left alone; so are
     all of them in another thread than the main one, where none can be handled. *number* is that of
-    the signal that came first, 0 for none.
+    the signal that came first, 0 for none; *times* how many came.
     """
 
     def __init__(self) -> None:
         self.number = 0
+        self.times = 0
         self._before: dict[int, object] = {}
 
     def start(self) -> None:
@@ -58,12 +60,18 @@ class Interruption:
         """Its name, such as SIGINT; empty where none came."""
         return _NAMES.get(self.number, "")
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until a signal comes."""
+    @property
+    def status(self) -> int:
+        """The exit status of who it ended."""
+        return _SIGNALLED + self.number
+
+    def pause(self, seconds: float, *, times: int = 0) -> None:
+        """Wait, but no longer than until more than *times* signals came."""
         end = time.monotonic() + seconds
-        while not self.number and (left := end - time.monotonic()) > 0:
+        while self.times <= times and (left := end - time.monotonic()) > 0:
             # A sleep goes on after a signal whose handler raises nothing.
             time.sleep(min(left, _SLICE_S))
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.number = self.number or number
+        self.times += 1

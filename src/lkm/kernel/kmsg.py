@@ -20,7 +20,12 @@ PATH = "/dev/kmsg"
 # CONSOLE_EXT_LOG_MAX before Linux 6.2: 8 KiB.
 _RECORD_BYTES = 16384
 # A driver that floods the log must not keep us here; no loader says so much about one module.
-_MOST_READS = 1000
+_MOST_READS = 10_000
+# What is said of a refusal comes last, so of a flood the newest records are kept.
+_KEPT = 1000
+LOST = "(older lines of the log were lost)"
+# Where a container has this for the log, silence means nothing.
+_NULL = os.makedev(1, 3)
 _KERNEL = 0
 # O_NOCTTY: in some containers it is a link to the console.
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -29,14 +34,17 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 class LogSince:
     """The kernel's log from now on: made before a call, read after it, closed in any case.
 
-    Where the log at *path* may not or cannot be read, it has no lines.
+    Where the log at *path* may not or cannot be read, it has no lines; *readable* tells whether
+    silence means that nothing was logged.
     """
 
     def __init__(self, path: str = PATH) -> None:
+        self.readable = False
         self._descriptor = -1
         try:
             self._descriptor = os.open(path, _FLAGS)
             os.lseek(self._descriptor, 0, os.SEEK_END)
+            self.readable = os.fstat(self._descriptor).st_rdev != _NULL
         except OSError:
             # Without a place to begin at, what was logged before could not be told from the rest;
             # and of a terminal that stands there, reading would take what is typed.
@@ -49,19 +57,26 @@ class LogSince:
         self.close()
 
     def lines(self) -> tuple[str, ...]:
-        """Return what the kernel has logged since, or since they were last asked for."""
-        data = []
+        """Return what the kernel has logged since, or since they were last asked for.
+
+        Where some were lost, or are too many, the newest are kept, behind a line that says so.
+        """
+        data: list[bytes] = []
+        lost = False
         for _ in range(_MOST_READS if self._descriptor >= 0 else 0):
             try:
                 record = os.read(self._descriptor, _RECORD_BYTES)
             except OSError as error:
                 if error.errno == errno.EPIPE:  # the oldest were overwritten; the rest is there
+                    lost = True
                     continue
                 break  # EAGAIN: that was all
             if not record:
                 break
             data.append(record)
-        return kernel_lines(b"".join(data))
+        lost = lost or len(data) > _KEPT
+        lines = kernel_lines(b"".join(data[-_KEPT:]))
+        return (LOST, *lines) if lost else lines
 
     def close(self) -> None:
         """Close the log; from then on it has no lines."""

@@ -6,9 +6,10 @@ import errno
 import os
 
 from lkm import _text
-from lkm.errors import FileError, NoModuleSupportError, NoUnloadingError
+from lkm.errors import FileError, KernelError, NoModuleSupportError, NoUnloadingError
 from lkm.kernel.kmsg import PATH as LOG
 from lkm.kernel.kmsg import LogSince
+from lkm.kernel.live_reasons import Heard, why_not_inserted, why_not_removed
 from lkm.kernel.loaded import COMING, GOING, LIVE, UNKNOWN, LoadedModule
 from lkm.kernel.procfs import parse_modules
 from lkm.kernel.protocol import FORCE
@@ -29,21 +30,6 @@ COMPRESSED_FILE = 4
 
 # kmod looks at so many bytes to tell what a file is wrapped in, and refuses what has fewer.
 _SHORTEST = 6
-
-_SIGNED_ONLY = "this kernel takes signed modules only"
-_REMEDIES = {
-    errno.EBUSY: (
-        "its init found something in use, or another process was loading or removing it just then"
-    ),
-    errno.EKEYREJECTED: _SIGNED_ONLY,
-    errno.ENODEV: "its init says so: it found no device that it is for",
-    errno.ENOKEY: _SIGNED_ONLY,
-}
-_IN_THE_LOG = "a parameter, a symbol's version or namespace, or a built-in of that name"
-_NOT_EVEN_ROOT = (
-    "root is not let either: kernel.modules_disabled, module_blacklist= on the kernel's command "
-    "line, lockdown, or a container without CAP_SYS_MODULE"
-)
 
 
 class LiveKernel:
@@ -151,9 +137,7 @@ class LiveKernel:
             if number == -errno.ENOSYS:
                 number = self._insert_bytes(image, text, flags)
             if number < 0:
-                lines = log.lines()
-                remedy = _remedy(-number, lines)
-                raise refusal("insert", image.name, -number, log=lines, remedy=remedy)
+                raise self._refused(image.name, -number, log)
 
     def remove(self, name: ModuleName, *, flags: int = 0) -> None:
         """See Kernel; of a removal that it refuses, this kernel logs nothing."""
@@ -164,8 +148,20 @@ class LiveKernel:
         if number == -errno.ENOSYS and os.path.exists(f"{self._root}/proc/modules"):
             raise NoUnloadingError("remove", name, errno.ENOSYS)
         if number < 0:
-            remedy = _NOT_EVEN_ROOT if _is_roots(-number) else ""
+            remedy = why_not_removed(-number, modules_disabled=self._modules_disabled())
             raise refusal("remove", name, -number, remedy=remedy)
+
+    def _refused(self, name: str, number: int, log: LogSince) -> KernelError:
+        lines = log.lines()
+        heard = Heard(name, lines, readable=log.readable)
+        remedy = why_not_inserted(number, heard, modules_disabled=self._modules_disabled())
+        if number == errno.ENOENT and heard.readable and not heard.says("Unknown symbol"):
+            # The kernel says so of each symbol, so it is not what this errno usually means.
+            return KernelError("insert", name, number, log=lines, remedy=remedy)
+        return refusal("insert", name, number, log=lines, remedy=remedy)
+
+    def _modules_disabled(self) -> bool:
+        return (self._text("/proc/sys/kernel/modules_disabled") or "").strip() == "1"
 
     def compression(self) -> str:
         """Return what the kernel unpacks itself: ``gzip``, ``xz``, ``zstd``, or nothing.
@@ -252,25 +248,6 @@ class LiveKernel:
 
     def _text(self, path: str) -> str | None:
         return _text.of_file(self._root + path)
-
-
-def _remedy(number: int, log: tuple[str, ...]) -> str:
-    """Return what helps against errno *number* of an insertion, of which the kernel logged *log*.
-
-    Empty where the errno says it all, or what ``refusal`` has for it does.
-    """
-    if _is_roots(number):
-        return _NOT_EVEN_ROOT
-    if number != errno.EINVAL:
-        return _REMEDIES.get(number, "")
-    if log:
-        return f"the lines that the kernel logged have the reason: {_IN_THE_LOG}"
-    return f"the kernel's log (dmesg) has the reason: {_IN_THE_LOG}"
-
-
-def _is_roots(number: int) -> bool:
-    """Tell whether it is EPERM for who has all the permission that a user can have."""
-    return number == errno.EPERM and os.geteuid() == 0
 
 
 def _file(name: str, folder: int) -> bytes | None:

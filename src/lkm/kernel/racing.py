@@ -3,7 +3,9 @@
 The kernel makes a second insertion wait for the first. If that comes to live, the second one is
 told EEXIST; if it fails, EBUSY, without a try of its own, since Linux 6.2 and the stable series of
 then ("module: Don't wait for GOING modules"); a module on its way out is EBUSY as well. Linux 6.5
-and later hand what the first one came to to all who insert the same file meanwhile.
+and later (commit 9b9879fc0327, "modules: catch concurrent module loads, treat them as idempotent")
+hand what the first one came to to all who insert the same file meanwhile, success too: an answer
+to who had seen the module on its way in before the call is not surely about the own insertion.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import errno
 
 from lkm.errors import AlreadyLoadedError, KernelError
-from lkm.kernel.loaded import GOING
+from lkm.kernel.loaded import COMING, GOING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 _MOST_TRIES = 5
 _LONGEST_REMOVAL_S = 2.0
 _LONGEST_PAUSE_S = 0.1
+_STILL_GOING = "another process is removing it, and that had not ended after 2 seconds"
 
 
 def insert_beside_others(
@@ -35,34 +38,49 @@ def insert_beside_others(
     flags: int = 0,
     pause: Callable[[float], None],
     stopped: Callable[[], bool],
-) -> None:
+) -> bool:
     """Insert *image*, again where another process that did, or removed it, was in the way.
+
+    Return whether it is surely this call that inserted it, and not another process that was at it
+    already: what may be that one's is not to be removed again as if it were ours.
 
     A removal under way is waited for, two seconds at most, by *pause*, which takes seconds. EBUSY
     without another process to be seen may mean one that has failed already, or be the answer of the
     module's own init: then there is one more try. So there is where a signal cut a wait short,
-    unless *stopped* says that it was to end us. Of another kernel than the live one, where nothing
-    happens at the same time, the first answer counts. Raises what ``insert`` raises.
+    unless *stopped* says that it was to end us, and after any failure that may be another's. Of
+    another kernel than the live one, where nothing happens at the same time, the first answer
+    counts. Raises what ``insert`` raises.
     """
     unseen = 0
+    live = kernel.name == "live"
     for left in reversed(range(_MOST_TRIES)):
+        others = live and _is_coming(kernel, name)
         try:
             kernel.insert(image, params, flags=flags)
         except KernelError as error:
-            if kernel.name != "live" or not left or stopped() or not _may_be_another(error):
+            if not live or not left or stopped() or not (others or _may_be_another(error)):
                 raise
             found = kernel.find(name)
             if found is not None and found.state == GOING:
                 if _is_gone_soon(kernel, name, pause, stopped):
                     continue
+                if not stopped():
+                    error.remedy = _STILL_GOING
                 raise
             if isinstance(error, AlreadyLoadedError):
                 raise
-            unseen += found is None
+            unseen += found is None and not others
             if unseen > 1:
                 raise
         else:
-            return
+            return not others
+    raise AssertionError("the last try returns or raises")
+
+
+def _is_coming(kernel: Kernel, name: ModuleName) -> bool:
+    """Tell whether another process is inserting the module."""
+    found = kernel.find(name)
+    return found is not None and found.state == COMING
 
 
 def _may_be_another(error: KernelError) -> bool:
