@@ -100,7 +100,7 @@ def test_a_library_is_looked_for_where_the_program_says(tmp_path: Path) -> None:
     os.rename(f"{tmp_path}/mine", f"{tmp_path}/gone")
     with pytest.raises(MissingSharedLibraryError) as caught:
         add_program(Files(), program)
-    assert (caught.value.library, caught.value.needed_by) == ("libmine.so", program)
+    assert (caught.value.name, caught.value.needed_by) == ("libmine.so", program)
 
 
 @pytest.mark.oracle

@@ -26,7 +26,7 @@ class MissingSharedLibraryError(LabError):
     """A program of the host needs a library that is not where the loader looks."""
 
     def __init__(self, library: str, needed_by: str) -> None:
-        self.library = library
+        self.name = library
         self.needed_by = needed_by
         super().__init__(f"{needed_by} needs {library}, which is not to be found here")
 
