@@ -85,7 +85,6 @@ def test_the_sandbox_keeps_the_contract(
 def test_every_check_has_a_name_and_there_are_many() -> None:
     assert len(contract.CHECKS) > 30
     assert len({check.__name__ for check in contract.CHECKS}) == len(contract.CHECKS)
-    assert set(RECORDED) != set()
 
 
 def a_bench(sandbox: Sandbox, folder: Path, release: str) -> Bench:

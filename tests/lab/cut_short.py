@@ -42,12 +42,15 @@ class Started:
             os.dup2(their_err, 2)
             if by_name:
                 os.execvp("modprobe", ["modprobe", *words])
-            with (
-                open(1, "w", encoding="utf-8", closefd=False) as sys.stdout,
-                open(2, "w", encoding="utf-8", closefd=False) as sys.stderr,
-            ):
-                status = lkm_main(["modprobe", *words])
-            os._exit(status)
+            status = 70  # of a program that failed by itself
+            try:
+                with (
+                    open(1, "w", encoding="utf-8", closefd=False) as sys.stdout,
+                    open(2, "w", encoding="utf-8", closefd=False) as sys.stderr,
+                ):
+                    status = lkm_main(["modprobe", *words])
+            finally:  # whatever it raises must not go on as a second copy of the parent
+                os._exit(status)
         os.close(their_out)
         os.close(their_err)
 

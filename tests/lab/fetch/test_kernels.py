@@ -231,7 +231,7 @@ def test_root_does_not_fetch_into_another_users_folder(
     apt: MadeUpApt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root can be wrong here")
+        pytest.skip("only root can be wrong here")  # others may not write there anyway
     with a_shared_folder(tmp_path) as shared:
         shared.chmod(0o777)
         with not_root():
